@@ -1,0 +1,1 @@
+# ISA-L (igzip), static, from the `isal` source distribution.
