@@ -1,0 +1,33 @@
+#pragma once
+
+#include <initializer_list>
+#include <memory>
+
+#include "loop/async.h"
+#include "loop/event_loop.h"
+
+namespace headrace::loop {
+
+/// Takes signals of this process as events of the loop. While it lives, their default action is off; afterwards it is
+/// back. One at a time per signal in a process.
+class Signals {
+ public:
+  Signals(EventLoop& loop, std::initializer_list<int> numbers);
+  ~Signals();
+  Signals(const Signals&) = delete;
+  Signals& operator=(const Signals&) = delete;
+
+  /// The number of the next signal, one for each delivery; 0 after `close`.
+  [[nodiscard]] Async<int> next();
+  void close();
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+/// Gives every signal its default action and unblocks all: what Python leaves in the process it becomes the engine in
+/// (ignored SIGPIPE apart, which stays ignored: a broken pipe is an error value). Call before threads start.
+void reset_signals();
+
+}  // namespace headrace::loop
