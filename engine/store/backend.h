@@ -1,0 +1,87 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace headrace::store {
+
+/// One stored object: its key below the backend's root (or below a tree's root), and its bytes.
+struct Object {
+  std::string key;
+  std::string bytes;
+};
+
+/// An object open for reading. One thread at a time.
+class ObjectReader {
+ public:
+  virtual ~ObjectReader() = default;
+  /// Up to buffer.size() next bytes; 0 at the end.
+  virtual Result<std::size_t> read(std::span<std::byte> buffer) = 0;
+  /// Stored size in bytes.
+  [[nodiscard]] virtual std::uint64_t size() const = 0;
+};
+
+/// An object being written. Nothing is visible before `commit`; dropping it leaves nothing. One thread at a time.
+class ObjectWriter {
+ public:
+  virtual ~ObjectWriter() = default;
+  virtual Result<void> write(std::span<const std::byte> bytes) = 0;
+  /// Publishes the object under `key`. False if one exists there: that one stays.
+  virtual Result<bool> commit_new(const std::string& key) = 0;
+};
+
+/// Bytes by key, under one root. Keys are relative paths with `/`; no component is empty, `.` or `..`, and none starts with
+/// `.` (such names belong to the backend). Every function may be called from any thread, blocks, and either does the whole
+/// of what it says or leaves what was there.
+class Backend {
+ public:
+  virtual ~Backend() = default;
+
+  /// Writes a whole object; replaces one that exists.
+  virtual Result<void> put(const std::string& key, std::string_view bytes) = 0;
+  /// Writes a whole object if none exists under the key. False if one does: exactly one of several writers gets true.
+  virtual Result<bool> put_new(const std::string& key, std::string_view bytes) = 0;
+  /// Writes several objects below `directory` (keys relative to it), replacing what exists. If `directory` does not exist,
+  /// all of them appear in one moment; else each in its own, in the order given.
+  virtual Result<void> put_tree(const std::string& directory, std::span<const Object> objects) = 0;
+  /// As `put_tree`, for a directory that must not exist: false (and nothing written) if it does.
+  virtual Result<bool> put_new_tree(const std::string& directory, std::span<const Object> objects) = 0;
+
+  /// The whole object; error `missing` if there is none.
+  virtual Result<std::string> get(const std::string& key) = 0;
+  virtual Result<std::unique_ptr<ObjectReader>> open(const std::string& key) = 0;
+  /// A writer whose object will be committed to a key below `directory`.
+  virtual Result<std::unique_ptr<ObjectWriter>> create(const std::string& directory) = 0;
+  /// Size of the object, nullopt if there is none.
+  virtual Result<std::optional<std::uint64_t>> size(const std::string& key) = 0;
+
+  struct Entry {
+    std::string name;
+    bool directory = false;
+  };
+  /// What is directly below `directory`, by name; empty if it does not exist.
+  virtual Result<std::vector<Entry>> list(const std::string& directory) = 0;
+
+  /// Replaces an object by what `change` makes of it, while no other `update` of this key runs, in any process of this
+  /// machine. `change` may fail: then nothing is written. Error `missing` if there is no object. Returns the new bytes.
+  class Change {
+   public:
+    virtual ~Change() = default;
+    /// The new bytes, or nullopt to leave the object.
+    virtual Result<std::optional<std::string>> apply(const std::string& before) = 0;
+  };
+  virtual Result<std::string> update(const std::string& key, Change& change) = 0;
+
+  /// How a person finds the object: a path or URL.
+  [[nodiscard]] virtual std::string location(const std::string& key) const = 0;
+};
+
+}  // namespace headrace::store

@@ -1,0 +1,74 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/ids.h"
+#include "base/result.h"
+#include "store/backend.h"
+
+namespace headrace::store {
+
+/// For error texts only: whose blob it is.
+struct BlobUse {
+  std::string name;  ///< artifact, e.g. "x"; may be empty
+  std::string path;  ///< run/step/task; may be empty
+};
+
+struct StoredBlob {
+  BlobKey key;
+  std::uint64_t size = 0;  ///< before compression
+};
+
+/// Writes one blob of any size in bounded memory: hashes, and compresses or not while it is appended. Dropping it leaves
+/// nothing behind. One thread at a time.
+class BlobWriter {
+ public:
+  virtual ~BlobWriter() = default;
+  virtual Result<void> append(std::span<const std::byte> bytes) = 0;
+  /// Bytes that are typical for the whole; whether to compress is decided by the first sample, or by the first bytes.
+  virtual void sample(std::span<const std::byte> bytes) = 0;
+  /// True while nothing has been appended or sampled.
+  [[nodiscard]] virtual bool undecided() const = 0;
+  /// Publishes the blob; if the key exists already it is left as it is.
+  virtual Result<StoredBlob> commit() = 0;
+};
+
+/// Reads one blob in bounded memory. The hash is checked when the end is reached: `read` then gives an error that names
+/// artifact, task and file instead of 0. One thread at a time.
+class BlobReader {
+ public:
+  virtual ~BlobReader() = default;
+  /// Up to buffer.size() next uncompressed bytes; 0 at the end, when the hash was right.
+  virtual Result<std::size_t> read(std::span<std::byte> buffer) = 0;
+};
+
+/// Content-addressed blobs of one flow: FLOW/data/AB/ABCD... (docs/formats/datastore.md, blobs). Stateless; any thread.
+class BlobStore {
+ public:
+  /// `backend` must outlive the store.
+  BlobStore(Backend& backend, FlowName flow);
+
+  /// Key = SHA-1 of `bytes`; stored compressed unless that gains nothing. An existing key is not written again.
+  Result<BlobKey> put(std::string_view bytes);
+  /// Stored as it is, for code packages.
+  Result<BlobKey> put_raw(std::string_view bytes);
+  Result<std::unique_ptr<BlobWriter>> writer();
+
+  /// The whole blob, checked.
+  Result<std::string> get(const BlobKey& key, const BlobUse& use = {});
+  Result<std::unique_ptr<BlobReader>> reader(const BlobKey& key, const BlobUse& use = {});
+
+ private:
+  Backend& backend_;
+  FlowName flow_;
+};
+
+/// True for 40 lower-case hex digits: what may become a file name.
+[[nodiscard]] bool is_blob_key(std::string_view text);
+
+}  // namespace headrace::store

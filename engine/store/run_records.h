@@ -1,0 +1,92 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "base/ids.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "store/backend.h"
+#include "store/manifest.h"
+
+namespace headrace::store {
+
+/// What every metadata object of a run carries.
+struct RunIdentity {
+  FlowName flow;
+  RunId run;
+  std::string user;
+  std::vector<std::string> tags;
+  std::vector<std::string> system_tags;
+  std::string datastore_type = "local";
+  std::string datastore_root;  ///< as shown in ds-root and artifact locations
+};
+
+/// One metadata value: a `sysmeta_<name>_<ms>.json`.
+struct Field {
+  std::string name;
+  std::string type;
+  nlohmann::ordered_json value;
+  std::vector<std::string> tags{};  ///< `attempt_id:N` is put before them
+  bool of_attempt = true;           ///< false: no `attempt_id:N` (start_step, end_step)
+};
+
+/// How an attempt's process ended: `N.runtime`.
+struct ProcessEnd {
+  int return_code = 0;  ///< negative: signal
+  bool killed = false;  ///< SIGKILL by us
+  bool success = true;
+};
+
+/// Writes the records of one run: data part and metadata part. One writer per record, so calls about different attempts may
+/// come from different threads; calls about one attempt in order. All functions block (worker pool). `now` becomes ts_epoch.
+class RunRecords {
+ public:
+  /// Both backends must outlive it; they may be the same object. With one object a task's files of both parts appear at once.
+  RunRecords(Backend& data, Backend& meta, RunIdentity identity);
+
+  [[nodiscard]] const RunIdentity& identity() const { return identity_; }
+
+  /// Registers a new run and returns its id, `int(now * 1e6)` or the next free number; `identity.run` is ignored.
+  /// Also makes the flow's record.
+  static Result<RunId> new_run(Backend& meta, const RunIdentity& identity, WallTime now);
+  /// Registers a run with a given id; one that exists is left as it is.
+  static Result<void> register_run(Backend& meta, const RunIdentity& identity, WallTime now);
+  /// FLOW/latest_run.
+  Result<void> set_latest_run();
+
+  /// The whole of `_parameters/TASK`: manifest, DONE and metadata, at once.
+  Result<void> parameters(const TaskId& task, const Manifest& manifest, const std::vector<Field>& fields, WallTime now);
+  /// `_resume_done` of `_parameters/TASK` (content `true`).
+  Result<void> resume_done(const TaskId& task);
+
+  /// An attempt begins: step record if new, task record if new, `N.attempt.json`, `N.task_begin`, `fields`.
+  Result<void> begin(const AttemptPath& attempt, const std::vector<Field>& fields, WallTime now);
+  /// More metadata of an attempt that has begun.
+  Result<void> add_fields(const AttemptPath& attempt, const std::vector<Field>& fields, WallTime now);
+  /// The commit: `N.data.json` (once: error `misuse` if another writer was first), artifact records, `fields` and
+  /// attempt-done, `N.task_end`, and last DONE. `ok` is the value of attempt_ok.
+  Result<void> finish(const AttemptPath& attempt, const Manifest& manifest, bool ok, const std::vector<Field>& fields,
+                      WallTime now);
+  /// `N.runtime`.
+  Result<void> ended(const AttemptPath& attempt, const ProcessEnd& end);
+
+  /// A finished task by reference, attempt 0, whole and at once. `fields` are those every task of this run gets;
+  /// `origin` is the task whose manifest it is.
+  Result<void> clone(const TaskPath& task, const TaskPath& origin, const Manifest& manifest, const std::vector<Field>& fields,
+                     WallTime now);
+
+ private:
+  struct Batch;
+  Result<void> put(const TaskPath& task, const Batch& batch);
+  Result<void> step_record(const StepName& step, WallTime now);
+
+  Backend& data_;
+  Backend& meta_;
+  RunIdentity identity_;
+};
+
+}  // namespace headrace::store
