@@ -1,0 +1,86 @@
+"""What spans modules: whole runs of Headrace, and of the real Metaflow beside it."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Callable, Dict, List, NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+FLOWS = ROOT / "tests" / "flows"
+
+
+class Ran(NamedTuple):
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def run_id(self) -> str:
+        found = re.search(r"\(run-id ([^)]+)\)", self.stdout)
+        assert found, self.stdout + self.stderr
+        return found.group(1)
+
+
+class Product:
+    """One of the two products in a folder of its own."""
+
+    def __init__(self, name: str, python: str, env: Dict[str, str], folder: Path) -> None:
+        self.name, self.python, self.env, self.folder = name, python, env, folder
+
+    def __call__(self, *arguments: str, env: Dict[str, str] = {}, timeout_s: float = 120) -> Ran:
+        """`python ARGUMENTS`, in the folder, to its end."""
+        done = subprocess.run([self.python, *arguments], cwd=self.folder, env={**self.env, **env}, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace", timeout=timeout_s)
+        return Ran(done.returncode, done.stdout, done.stderr)
+
+    def run(self, flow: Path, *options: str) -> Ran:
+        return self(str(flow), "--no-pylint", "run", *options)
+
+
+def base_environment() -> Dict[str, str]:
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("METAFLOW_", "PYTHON"))}
+    kept.update(METAFLOW_USER="ann", TZ="UTC")
+    return kept
+
+
+def engine_path() -> str:
+    path = os.environ.get("HEADRACE_ENGINE", str(ROOT / "build/dev/engine/cli/headrace"))
+    assert Path(path).is_file(), "no engine at %s: build it first (./test does)" % path
+    return path
+
+
+@pytest.fixture
+def headrace(tmp_path: Path) -> Product:
+    env = dict(base_environment(), HEADRACE_ENGINE=engine_path(), PYTHONPATH=str(ROOT / "python"))
+    (tmp_path / "headrace").mkdir()
+    return Product("headrace", sys.executable, env, tmp_path / "headrace")
+
+
+@pytest.fixture
+def metaflow(tmp_path: Path) -> Product:
+    python = os.environ.get("HEADRACE_METAFLOW_PYTHON", "")
+    if not python:
+        pytest.skip("no real Metaflow: HEADRACE_METAFLOW_PYTHON is not set (./test sets it)")
+    (tmp_path / "metaflow").mkdir()
+    env = dict(base_environment(), METAFLOW_HOME=str(tmp_path / "no-config"))
+    return Product("metaflow", python, env, tmp_path / "metaflow")
+
+
+def without_noise(text: str) -> List[str]:
+    """Lines with times, run ids, pids and versions replaced, so that two transcripts can be compared."""
+    text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}", "TIME", text)
+    text = re.sub(r"\b\d{16}\b", "RUN", text)
+    text = re.sub(r"pid \d+", "pid N", text)
+    text = re.sub(r"^(Metaflow|Headrace) \S+ executing", "PRODUCT executing", text, flags=re.M)
+    return [line.rstrip() for line in text.splitlines()]
+
+
+@pytest.fixture
+def noiseless() -> Callable[[str], List[str]]:
+    return without_noise
