@@ -31,7 +31,8 @@ class Product:
     """One of the two products in a folder of its own."""
 
     def __init__(self, name: str, python: str, env: Dict[str, str], folder: Path) -> None:
-        self.name, self.python, self.env, self.folder = name, python, env, folder
+        path = "%s:%s" % (os.path.dirname(python), env.get("PATH", ""))  # Metaflow starts plain `python` here and there
+        self.name, self.python, self.env, self.folder = name, python, dict(env, PATH=path), folder
 
     def __call__(self, *arguments: str, env: Dict[str, str] = {}, timeout_s: float = 120) -> Ran:
         """`python ARGUMENTS`, in the folder, to its end."""

@@ -24,7 +24,7 @@ class BranchFlow(FlowSpec):
 
     @step
     def join(self, inputs):
-        self.sides = [i.side for i in inputs]
+        self.sides = sorted(i.side for i in inputs)
         self.named = inputs.left.side + inputs.right.side
         self.merge_artifacts(inputs, exclude=["side"])
         self.next(self.end)

@@ -33,7 +33,7 @@ class NestedFlow(FlowSpec):
 
     @step
     def sides(self, inputs):
-        self.both = [i.side for i in inputs]
+        self.both = sorted(i.side for i in inputs)
         print(self.index, self.input)
         self.next(self.inner_join)
 
