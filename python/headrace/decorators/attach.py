@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple, Type
+from typing import Any, Dict, Iterable, List, Tuple, Type
 
 from ..errors import (
     BadFlowDecoratorException,
@@ -20,26 +20,6 @@ from .spec import split_decospec
 #: Decorators whose hooks run in `spin` too.
 SPIN_ALLOWED_DECORATORS = ["conda", "pypi", "conda_base", "pypi_base", "environment", "project", "timeout", "conda_env",
                            "card"]
-
-
-def step(f: Optional[Callable[..., Any]] = None, *, start: bool = False, end: bool = False, node_info: Any = None) -> Any:
-    """Marks a method as a step; must be the decorator nearest to the function.
-
-    start, end: this step is the flow's first, or last, whatever its name. node_info: a dict kept in the graph.
-    """
-
-    def mark(func: Any) -> Any:
-        func.is_step = True
-        func.decorators = []
-        func.config_decorators = []
-        func.wrappers = []
-        func.name = func.__name__
-        func.is_start_step = start
-        func.is_end_step = end
-        func.node_info = node_info or {}
-        return func
-
-    return mark if f is None else mark(f)
 
 
 def _base_step_decorator(decotype: Type[StepDecorator], *args: Any, **kwargs: Any) -> Any:

@@ -58,8 +58,7 @@ class Decorator:
             self.attributes, unpacked = unpack_delayed_evaluator(self.attributes)
             self._user_defined_attributes.update(unpacked)
             self.attributes = resolve_delayed_evaluator(self.attributes, to_dict=True)
-        if "init" in self.__class__.__dict__:
-            self.init()
+        self.init()
         self._ran_init = True
 
     @classmethod
