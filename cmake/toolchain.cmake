@@ -20,7 +20,8 @@ add_compile_options(-Wall -Wextra -Werror -Wshadow -Wnon-virtual-dtor -Wno-missi
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   add_compile_options(-fcoroutines)
   # GCC 12 reports these inside its own and Boost's headers at -O2.
-  add_compile_options(-Wno-maybe-uninitialized -Wno-restrict -Wno-array-bounds -Wno-stringop-overflow)
+  add_compile_options(-Wno-maybe-uninitialized -Wno-restrict -Wno-array-bounds -Wno-stringop-overflow
+                      -Wno-mismatched-new-delete)
 endif()
 if(HR_SANITIZE)
   add_compile_options(-fsanitize=${HR_SANITIZE} -fno-omit-frame-pointer)

@@ -17,8 +17,8 @@ namespace headrace::loop {
 /// The one thread that owns all state: whoever calls `run`.
 ///
 /// Every object of this module belongs to one loop and is used on its thread only; `post` and `stop` alone may be
-/// called from any thread. Coroutines still waiting when the loop is destroyed are destroyed with it, so what their
-/// local variables refer to must outlive the loop, or be gone through `stop` and `drop_pending` first.
+/// called from any thread. The loop must outlive all of them. Coroutines still waiting when the loop is destroyed are
+/// destroyed with it, unfinished: a destructor in their frames must not touch what has been destroyed before the loop.
 class EventLoop {
  public:
   EventLoop();
@@ -30,8 +30,6 @@ class EventLoop {
   void run();
   /// Ends `run` after the current handler.
   void stop();
-  /// Destroys the coroutines and handlers that wait; the loop cannot be used afterwards.
-  void drop_pending();
 
   /// Runs `f` on the loop thread in a later turn. From any thread.
   void post(std::function<void()> f);
