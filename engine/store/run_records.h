@@ -23,6 +23,7 @@ struct RunIdentity {
   std::vector<std::string> system_tags;
   std::string datastore_type = "local";
   std::string datastore_root;  ///< as shown in ds-root and artifact locations
+  std::string origin_run_id = "None";  ///< Metaflow's text for a run that was not resumed
 };
 
 /// One metadata value: a `sysmeta_<name>_<ms>.json`.
@@ -63,7 +64,8 @@ class RunRecords {
   /// `_resume_done` of `_parameters/TASK` (content `true`).
   Result<void> resume_done(const TaskId& task);
 
-  /// An attempt begins: step record if new, task record if new, `N.attempt.json`, `N.task_begin`, `fields`.
+  /// An attempt begins: step record if new, task record if new, `N.attempt.json`, `N.task_begin`, the metadata attempt,
+  /// origin-run-id, ds-type and ds-root, and `fields`. Also for an attempt whose process died before it could ask.
   Result<void> begin(const AttemptPath& attempt, const std::vector<Field>& fields, WallTime now);
   /// More metadata of an attempt that has begun.
   Result<void> add_fields(const AttemptPath& attempt, const std::vector<Field>& fields, WallTime now);
@@ -81,8 +83,11 @@ class RunRecords {
 
  private:
   struct Batch;
-  Result<void> put(const TaskPath& task, const Batch& batch);
+  Result<void> put(const TaskPath& task, Batch batch);
   Result<void> step_record(const StepName& step, WallTime now);
+  void add_self(Batch& batch, const TaskPath& task, WallTime now) const;
+  void add_field(Batch& batch, const AttemptPath& attempt, const Field& field, WallTime now) const;
+  void add_artifacts(Batch& batch, const AttemptPath& attempt, const Manifest& manifest, WallTime now) const;
 
   Backend& data_;
   Backend& meta_;
