@@ -1,0 +1,42 @@
+"""A line that says how far a long call is; on a terminal only, so that logs do not fill with it."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Optional
+
+SHOWN_AFTER_S = 2.0
+REDRAWN_EVERY_MS = 200
+
+
+class Progress:
+    def __init__(self, name: str, total: Optional[int]) -> None:
+        self._name = name
+        self._total = total
+        self._done = 0
+        self._began = time.monotonic()
+        self._shown = False
+        self._terminal = sys.stderr is not None and sys.stderr.isatty()
+
+    def done(self, count: int) -> None:
+        self._done += count
+
+    def wait_ms(self) -> Optional[int]:
+        """How long to wait for events before the line is drawn again; None: for ever."""
+        return REDRAWN_EVERY_MS if self._terminal else None
+
+    def show(self) -> None:
+        passed = time.monotonic() - self._began
+        if not self._terminal or passed < SHOWN_AFTER_S:
+            return
+        of = "" if self._total is None else "/%d" % self._total
+        sys.stderr.write("\r%s: %d%s items, %.0f s\x1b[K" % (self._name, self._done, of, passed))
+        sys.stderr.flush()
+        self._shown = True
+
+    def clear(self) -> None:
+        if self._shown:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+            self._shown = False
