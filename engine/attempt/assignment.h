@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "store/run_records.h"
+
+namespace headrace::attempt {
+
+/// What is the same for all attempts of a run.
+struct RunFacts {
+  store::RunIdentity identity;         ///< flow, run, user, tags, datastore
+  std::string space;                   ///< namespace: "user:ann"
+  std::string metadata_root;
+  std::string sys_version;             ///< `python_version` of N.data.json
+  std::optional<std::string> origin_run;  ///< of a resumed run
+  std::vector<store::Field> fields;    ///< metadata written for every attempt: runtime, user, script-name, ...
+};
+
+/// Whether an attempt belongs to a @parallel step, and as what.
+enum class Part { none, control, worker };
+
+/// One attempt: what it is and what it gets. Immutable while it is served.
+struct Assignment {
+  AttemptPath path;
+  int max_user_code_retries = 0;  ///< attempts above this number are fallbacks of @catch
+  std::optional<std::int64_t> split_index;
+  bool join = false;
+  std::vector<TaskPath> inputs;   ///< in split order; `_parameters` for the entry step
+  TaskPath parameters;
+  Part part = Part::none;
+  std::int64_t num_parallel = 0;
+  std::int64_t node_index = 0;
+  std::string control_task;       ///< of a worker: the id of its control task
+};
+
+/// The transition and verdict of an attempt that has committed.
+struct Committed {
+  bool ok = false;                     ///< `_task_ok`
+  bool has_transition = false;
+  std::vector<std::string> next;
+  std::optional<std::int64_t> splits;
+};
+
+}  // namespace headrace::attempt

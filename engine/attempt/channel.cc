@@ -1,0 +1,153 @@
+#include "attempt/channel.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+namespace headrace::attempt {
+
+Channel::Channel(Session& session, loop::StreamSocket socket, pid_t pid)
+    : session_(session),
+      socket_(std::move(socket)),
+      pid_(pid),
+      requests_(session.services_.loop),
+      answered_(session.services_.loop) {}
+
+loop::Async<void> Channel::serve() {
+  while (true) {
+    while (requests_.size() >= kInFlightMax) co_await answered_.wait();
+    auto frame = co_await wire::read_frame(socket_, Session::kPayloadBytesMax);
+    if (!frame) break;
+    requests_.spawn(answer(std::move(*frame)));
+  }
+  socket_.close();
+  co_await requests_.wait();
+}
+
+loop::Async<void> Channel::answer(wire::Frame frame) {
+  std::uint64_t id = frame.id;
+  auto reply = co_await handle(std::move(frame));
+  wire::Frame out{.id = id, .body = {}, .payload = {}};
+  if (reply) {
+    out.body = std::move(reply->body);
+    out.payload = std::move(reply->payload);
+  } else {
+    out.body = wire::error_body(reply.error());
+  }
+  // A process that no longer listens has ended; its exit tells the rest.
+  auto written = co_await wire::write_frame(socket_, std::move(out));
+  if (!written) socket_.close();
+  answered_.notify();
+}
+
+Channel::Answer Channel::handle(wire::Frame frame) {
+  auto request = wire::parse_attempt_request(frame.body);
+  if (!request) co_return std::move(request).error();
+  Answer pending = std::visit([&](auto& message) { return on(std::move(message), std::move(frame.payload)); }, *request);
+  auto reply = co_await std::move(pending);
+  if (!reply) co_return session_.noted(std::move(reply).error());
+  co_return std::move(*reply);
+}
+
+Channel::Answer Channel::on(wire::BeginRequest, std::string) {
+  auto begun = co_await session_.ensure_begun();
+  if (!begun) co_return std::move(begun).error();
+  const Assignment& task = session_.assignment_;
+  const RunFacts& facts = session_.services_.facts;
+  auto parameters = co_await session_.input_manifest(std::nullopt);
+  if (!parameters) co_return std::move(parameters).error();
+  codec::Json manifest;
+  if (!task.join && !task.inputs.empty()) {
+    auto input = co_await session_.input_manifest(0);
+    if (!input) co_return std::move(input).error();
+    manifest = codec::Json::parse(store::to_wire(**input));
+  }
+  wire::BeginAnswer answer{
+      .flow = facts.identity.flow.str(),
+      .run_id = task.path.task.run.str(),
+      .step = task.path.task.step.str(),
+      .task_id = task.path.task.task.str(),
+      .attempt = task.path.attempt,
+      .max_user_code_retries = task.max_user_code_retries,
+      .split_index = task.split_index,
+      .join = task.join,
+      .inputs = {},
+      .manifest = std::move(manifest),
+      .parameters = codec::Json::parse(store::to_wire(**parameters)),
+      .ubf = task.part == Part::control  ? wire::ParallelRole::control
+             : task.part == Part::worker ? wire::ParallelRole::worker
+                                         : wire::ParallelRole::none,
+      .num_parallel = task.num_parallel,
+      .node_index = task.node_index,
+      .control_task = task.control_task,
+      .origin_run_id = facts.origin_run,
+      .user = facts.identity.user,
+      .namespace_ = facts.space,
+      .tags = facts.identity.tags,
+      .sys_tags = facts.identity.system_tags,
+      .datastore_type = facts.identity.datastore_type,
+      .datastore_root = facts.identity.datastore_root,
+      .metadata_root = facts.metadata_root,
+  };
+  answer.inputs.reserve(task.inputs.size());
+  for (const TaskPath& input : task.inputs) answer.inputs.push_back(input.str());
+  co_return Reply{.body = wire::to_json(answer), .payload = {}};
+}
+
+Channel::Answer Channel::on(wire::ManifestRequest request, std::string) {
+  auto manifest = co_await session_.input_manifest(request.input);
+  if (!manifest) co_return std::move(manifest).error();
+  Reply reply{.body = wire::ok_body(), .payload = {}};
+  reply.body["manifest"] = codec::Json::parse(store::to_wire(**manifest));
+  co_return reply;
+}
+
+Channel::Answer Channel::on(wire::MetadataRequest request, std::string) {
+  auto begun = co_await session_.ensure_begun();
+  if (!begun) co_return std::move(begun).error();
+  std::vector<store::Field> fields;
+  for (wire::MetadataField& field : request.fields) {
+    fields.push_back(store::Field{.name = std::move(field.field),
+                                  .type = std::move(field.type),
+                                  .value = std::move(field.value),
+                                  .tags = std::move(field.tags)});
+  }
+  const Services& services = session_.services_;
+  auto stored = co_await services.pool.run(
+      [&records = services.records, path = session_.assignment_.path, fields = std::move(fields),
+       now = services.loop.wall_now()] { return records.add_fields(path, fields, now); });
+  if (!stored) co_return std::move(stored).error();
+  co_return Reply{.body = wire::ok_body(), .payload = {}};
+}
+
+Channel::Answer Channel::on(wire::FinishRequest request, std::string) {
+  auto committed = co_await session_.commit(std::move(request));
+  if (!committed) co_return std::move(committed).error();
+  co_return Reply{.body = wire::ok_body(), .payload = {}};
+}
+
+Channel::Answer Channel::on(wire::StartWorkersRequest request, std::string) {
+  if (!session_.workers_) {
+    co_return Error{.kind = Kind::misuse,
+                    .what = "only the control task of a @parallel step can start workers",
+                    .where = session_.assignment_.path.task.str()};
+  }
+  auto tasks = co_await session_.workers_->start(static_cast<std::int64_t>(request.count));
+  if (!tasks) co_return std::move(tasks).error();
+  Reply reply{.body = wire::ok_body(), .payload = {}};
+  reply.body["tasks"] = codec::Json::array();
+  for (const TaskPath& task : *tasks) reply.body["tasks"].push_back(task.str());
+  co_return reply;
+}
+
+Channel::Answer Channel::on(wire::WaitWorkersRequest, std::string) {
+  Reply reply{.body = wire::ok_body(), .payload = {}};
+  reply.body["failed"] = codec::Json::array();
+  if (session_.workers_) {
+    auto failed = co_await session_.workers_->wait();
+    for (const TaskPath& task : failed) reply.body["failed"].push_back(task.str());
+  }
+  co_return reply;
+}
+
+}  // namespace headrace::attempt

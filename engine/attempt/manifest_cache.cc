@@ -1,0 +1,36 @@
+#include "attempt/manifest_cache.h"
+
+#include "store/reader.h"
+
+namespace headrace::attempt {
+
+ManifestCache::ManifestCache(loop::WorkerPool& pool, store::Backend& data, FlowName flow)
+    : pool_(pool), data_(data), flow_(std::move(flow)) {}
+
+loop::Async<Result<std::shared_ptr<const store::Manifest>>> ManifestCache::get(TaskPath task) {
+  if (auto found = entries_.find(task); found != entries_.end()) {
+    order_.splice(order_.begin(), order_, found->second.place);
+    co_return found->second.manifest;
+  }
+  auto read = co_await pool_.run([&data = data_, flow = flow_, task] { return store::manifest(data, flow, task); });
+  if (!read) co_return std::move(read).error().at("manifest of " + task.str());
+  auto manifest = std::make_shared<const store::Manifest>(std::move(*read));
+  put(task, manifest);
+  co_return manifest;
+}
+
+void ManifestCache::put(const TaskPath& task, std::shared_ptr<const store::Manifest> manifest) {
+  if (auto found = entries_.find(task); found != entries_.end()) {
+    found->second.manifest = std::move(manifest);
+    order_.splice(order_.begin(), order_, found->second.place);
+    return;
+  }
+  order_.push_front(task);
+  entries_.emplace(task, Entry{std::move(manifest), order_.begin()});
+  if (entries_.size() > kEntriesMax) {
+    entries_.erase(order_.back());
+    order_.pop_back();
+  }
+}
+
+}  // namespace headrace::attempt

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <list>
+#include <map>
+#include <memory>
+
+#include "base/ids.h"
+#include "base/result.h"
+#include "loop/async.h"
+#include "loop/worker_pool.h"
+#include "store/backend.h"
+#include "store/manifest.h"
+
+namespace headrace::attempt {
+
+/// Manifests used a moment ago: the children of a foreach all read their parent's, a linear step what was just written.
+/// Bounded; belongs to the loop thread.
+class ManifestCache {
+ public:
+  static constexpr std::size_t kEntriesMax = 64;
+
+  /// `pool` and `data` must outlive the cache.
+  ManifestCache(loop::WorkerPool& pool, store::Backend& data, FlowName flow);
+
+  /// The manifest of the newest attempt of a task; error `missing` if it is not done.
+  [[nodiscard]] loop::Async<Result<std::shared_ptr<const store::Manifest>>> get(TaskPath task);
+  void put(const TaskPath& task, std::shared_ptr<const store::Manifest> manifest);
+
+ private:
+  using Order = std::list<TaskPath>;
+  struct Entry {
+    std::shared_ptr<const store::Manifest> manifest;
+    Order::iterator place;
+  };
+
+  loop::WorkerPool& pool_;
+  store::Backend& data_;
+  FlowName flow_;
+  Order order_;  ///< newest first
+  std::map<TaskPath, Entry> entries_;
+};
+
+}  // namespace headrace::attempt
