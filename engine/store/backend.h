@@ -24,7 +24,7 @@ class ObjectReader {
  public:
   virtual ~ObjectReader() = default;
   /// Up to buffer.size() next bytes; 0 at the end.
-  virtual Result<std::size_t> read(std::span<std::byte> buffer) = 0;
+  virtual Result<std::size_t> read(std::span<char> buffer) = 0;
   /// Stored size in bytes.
   [[nodiscard]] virtual std::uint64_t size() const = 0;
 };
@@ -33,7 +33,7 @@ class ObjectReader {
 class ObjectWriter {
  public:
   virtual ~ObjectWriter() = default;
-  virtual Result<void> write(std::span<const std::byte> bytes) = 0;
+  virtual Result<void> write(std::string_view bytes) = 0;
   /// Publishes the object under `key`. False if one exists there: that one stays.
   virtual Result<bool> commit_new(const std::string& key) = 0;
 };
@@ -62,6 +62,9 @@ class Backend {
   virtual Result<std::unique_ptr<ObjectWriter>> create(const std::string& directory) = 0;
   /// Size of the object, nullopt if there is none.
   virtual Result<std::optional<std::uint64_t>> size(const std::string& key) = 0;
+
+  /// Removes the object; nothing happens if there is none.
+  virtual Result<void> remove(const std::string& key) = 0;
 
   struct Entry {
     std::string name;

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -29,9 +28,9 @@ struct StoredBlob {
 class BlobWriter {
  public:
   virtual ~BlobWriter() = default;
-  virtual Result<void> append(std::span<const std::byte> bytes) = 0;
+  virtual Result<void> append(std::string_view bytes) = 0;
   /// Bytes that are typical for the whole; whether to compress is decided by the first sample, or by the first bytes.
-  virtual void sample(std::span<const std::byte> bytes) = 0;
+  virtual void sample(std::string_view bytes) = 0;
   /// True while nothing has been appended or sampled.
   [[nodiscard]] virtual bool undecided() const = 0;
   /// Publishes the blob; if the key exists already it is left as it is.
@@ -44,7 +43,7 @@ class BlobReader {
  public:
   virtual ~BlobReader() = default;
   /// Up to buffer.size() next uncompressed bytes; 0 at the end, when the hash was right.
-  virtual Result<std::size_t> read(std::span<std::byte> buffer) = 0;
+  virtual Result<std::size_t> read(std::span<char> buffer) = 0;
 };
 
 /// Content-addressed blobs of one flow: FLOW/data/AB/ABCD... (docs/formats/datastore.md, blobs). Stateless; any thread.
@@ -64,11 +63,11 @@ class BlobStore {
   Result<std::unique_ptr<BlobReader>> reader(const BlobKey& key, const BlobUse& use = {});
 
  private:
+  Result<BlobKey> put(std::string_view bytes, bool raw);
+  [[nodiscard]] std::string blob_key(const BlobKey& key) const;
+
   Backend& backend_;
   FlowName flow_;
 };
-
-/// True for 40 lower-case hex digits: what may become a file name.
-[[nodiscard]] bool is_blob_key(std::string_view text);
 
 }  // namespace headrace::store

@@ -6,9 +6,8 @@
 #include <map>
 #include <memory>
 #include <mutex>
-#include <optional>
-#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -38,12 +37,15 @@ class BlobStream {
   /// Appends `length` bytes of the memory of `pid`. Error `retry` with what = `memory` when it cannot be read; nothing has
   /// been appended then.
   Result<void> write_from(std::uint64_t length, pid_t pid, std::uint64_t address);
-  Result<void> write(std::span<const std::byte> bytes);
+  Result<void> write(std::string_view bytes);
   Result<StoredBlob> commit();
 
   static constexpr std::uint64_t kPieceMax = 16 << 20;
 
  private:
+  Result<void> fill_ahead();
+  Result<Piece> take_ahead(std::uint64_t length);
+
   std::mutex busy_;
   std::unique_ptr<BlobReader> reader_;
   std::unique_ptr<BlobWriter> writer_;

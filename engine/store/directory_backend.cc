@@ -253,7 +253,7 @@ class FileReader final : public ObjectReader {
  public:
   FileReader(Fd fd, std::string path, std::uint64_t size) : fd_(std::move(fd)), path_(std::move(path)), size_(size) {}
 
-  Result<std::size_t> read(std::span<std::byte> buffer) override {
+  Result<std::size_t> read(std::span<char> buffer) override {
     for (;;) {
       const ssize_t n = ::read(fd_.get(), buffer.data(), std::min<std::size_t>(buffer.size(), 1U << 30));
       if (n >= 0) return static_cast<std::size_t>(n);
@@ -278,9 +278,8 @@ class FileWriter final : public ObjectWriter {
     if (!hidden_.empty()) ::unlink(hidden_.c_str());
   }
 
-  Result<void> write(std::span<const std::byte> bytes) override {
-    const std::string_view text{reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-    if (const int code = write_all(fd_.get(), text); code != 0) return file_error(code, "write below", root_);
+  Result<void> write(std::string_view bytes) override {
+    if (const int code = write_all(fd_.get(), bytes); code != 0) return file_error(code, "write below", root_);
     return {};
   }
 
@@ -410,6 +409,13 @@ Result<std::optional<std::uint64_t>> DirectoryBackend::size(const std::string& k
   }
   if (errno == ENOENT || errno == ENOTDIR) return std::optional<std::uint64_t>{};
   return file_error(errno, "look at", path);
+}
+
+Result<void> DirectoryBackend::remove(const std::string& key) {
+  if (!is_key(key)) return bad_key(key);
+  const std::string path = location(key);
+  if (::unlink(path.c_str()) == 0 || errno == ENOENT || errno == ENOTDIR) return {};
+  return file_error(errno, "remove", path);
 }
 
 Result<std::vector<Backend::Entry>> DirectoryBackend::list(const std::string& directory) {

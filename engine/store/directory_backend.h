@@ -22,6 +22,7 @@ class DirectoryBackend final : public Backend {
   Result<std::unique_ptr<ObjectReader>> open(const std::string& key) override;
   Result<std::unique_ptr<ObjectWriter>> create(const std::string& directory) override;
   Result<std::optional<std::uint64_t>> size(const std::string& key) override;
+  Result<void> remove(const std::string& key) override;
   Result<std::vector<Entry>> list(const std::string& directory) override;
   Result<std::string> update(const std::string& key, Change& change) override;
   [[nodiscard]] std::string location(const std::string& key) const override;

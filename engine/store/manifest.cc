@@ -4,15 +4,14 @@
 #include <unordered_map>
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
-
-#include "store/blob_store.h"
-#include "store/python_json.h"
+#include "codec/json.h"
+#include "codec/sha1.h"
+#include "store/json_text.h"
 
 namespace headrace::store {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using codec::Json;
 
 Error bad_manifest(std::string_view where, std::string why) {
   return Error{.kind = Kind::failed,
@@ -94,8 +93,10 @@ std::string to_wire(const Manifest& manifest) {
 }
 
 Result<Manifest> parse_manifest(std::string_view json, std::string_view where) {
-  const Json root = Json::parse(json, nullptr, false);
-  if (root.is_discarded() || !root.is_object()) return bad_manifest(where, "it is not a JSON object");
+  auto parsed = codec::parse_json(json, where);
+  if (!parsed) return bad_manifest(where, parsed.error().why.empty() ? parsed.error().what : parsed.error().why);
+  const Json root = *std::move(parsed);
+  if (!root.is_object()) return bad_manifest(where, "it is not a JSON object");
   const std::string version = text_or_empty(root, "version");
   if (!version.empty() && !version.starts_with("1.") && version != "1") {
     return bad_manifest(where, fmt::format("it has version `{}`; known is 1.0", version));
@@ -113,7 +114,7 @@ Result<Manifest> parse_manifest(std::string_view json, std::string_view where) {
     for (const auto& item : info->items()) infos.emplace(item.key(), &item.value());
   }
   for (const auto& item : objects->items()) {
-    if (!item.value().is_string() || !is_blob_key(item.value().get_ref<const std::string&>())) {
+    if (!item.value().is_string() || !codec::is_sha1_hex(item.value().get_ref<const std::string&>())) {
       return bad_manifest(where, fmt::format("the key of artifact `{}` is not 40 hex digits", item.key()));
     }
     Artifact artifact{.name = item.key(), .key = BlobKey{item.value().get<std::string>()}};
@@ -124,7 +125,7 @@ Result<Manifest> parse_manifest(std::string_view json, std::string_view where) {
       }
       artifact.type = text_or_empty(info, "type");
       artifact.encoding = text_or_empty(info, "encoding");
-      if (const auto extra = info.find("serializer_info"); extra != info.end()) artifact.extra = python_json(*extra);
+      if (const auto extra = info.find("serializer_info"); extra != info.end()) artifact.extra = codec::dump_json(*extra);
     }
     manifest.artifacts.push_back(std::move(artifact));
   }

@@ -9,7 +9,7 @@
 namespace headrace::store {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using codec::Json;
 
 constexpr std::string_view kSelf = "/_meta/_self.json";
 
@@ -38,9 +38,9 @@ Result<std::optional<Json>> object_at(Backend& backend, const std::string& key) 
     if (bytes.error().kind == Kind::missing) return std::optional<Json>{};
     return std::move(bytes).error();
   }
-  Json json = Json::parse(*bytes, nullptr, false);
-  if (json.is_discarded() || !json.is_object()) return std::optional<Json>{};
-  return std::optional<Json>{std::move(json)};
+  auto json = codec::parse_json(*bytes, key);
+  if (!json || !json->is_object()) return std::optional<Json>{};
+  return std::optional<Json>{*std::move(json)};
 }
 
 std::int64_t time_of(const Json& object) {
@@ -178,7 +178,8 @@ Result<Json> MetadataReader::get(const Path& path, std::optional<int> attempt) {
   if (path.size() == 5) {
     key = HR_TRY(key_of({path.begin(), path.end() - 1}));
     if (!is_plain_name(path.back())) return no_such(path);
-    if (!attempt) attempt = HR_TRY(last_done(meta_, key, HR_TRY(meta_.list(key + "/_meta"))));
+    const auto files = HR_TRY(meta_.list(key + "/_meta"));
+    if (!attempt) attempt = HR_TRY(last_done(meta_, key, files));
     if (!attempt) return no_such(path);
     key += fmt::format("/_meta/{}_artifact_{}.json", *attempt, path.back());
   } else {

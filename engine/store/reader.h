@@ -4,10 +4,9 @@
 #include <string>
 #include <vector>
 
-#include <nlohmann/json.hpp>
-
 #include "base/ids.h"
 #include "base/result.h"
+#include "codec/json.h"
 #include "store/backend.h"
 #include "store/manifest.h"
 
@@ -24,11 +23,11 @@ class MetadataReader {
   explicit MetadataReader(Backend& meta) : meta_(meta) {}
 
   /// Objects directly below `path`, newest first; below a task: artifact records of `attempt` (default: the last done).
-  Result<std::vector<nlohmann::ordered_json>> list(const Path& path, std::optional<int> attempt = {});
+  Result<std::vector<codec::Json>> list(const Path& path, std::optional<int> attempt = {});
   /// One object; error `missing`.
-  Result<nlohmann::ordered_json> get(const Path& path, std::optional<int> attempt = {});
+  Result<codec::Json> get(const Path& path, std::optional<int> attempt = {});
   /// The sysmeta objects of a task, oldest first.
-  Result<std::vector<nlohmann::ordered_json>> task_metadata(const Path& path);
+  Result<std::vector<codec::Json>> task_metadata(const Path& path);
 
  private:
   Backend& meta_;

@@ -5,7 +5,9 @@
 
 #include <fmt/format.h>
 
-#include "store/python_json.h"
+#include "codec/json.h"
+#include "codec/timestamp.h"
+#include "store/json_text.h"
 #include "store/reader.h"
 
 namespace headrace::store {
@@ -22,14 +24,6 @@ void append_list(std::string& out, const std::vector<std::string>& texts) {
     separator = ", ";
   }
   out += ']';
-}
-
-void append_member(std::string& out, std::string_view name, std::string_view text) {
-  out += '"';
-  out += name;
-  out += "\": ";
-  append_quoted(out, text);
-  out += ", ";
 }
 
 /// The members that end every `_self.json` and artifact record but the flow's.
@@ -61,10 +55,7 @@ Result<void> flow_record(Backend& meta, const FlowName& flow, WallTime now) {
   return {};
 }
 
-std::string attempt_json(WallTime now) {
-  const auto us = now.time_since_epoch().count();
-  return fmt::format("{{\"time\": {}}}", python_json(static_cast<double>(us) / 1e6));
-}
+std::string attempt_json(WallTime now) { return fmt::format("{{\"time\": {}}}", codec::to_epoch_seconds(now)); }
 
 std::string task_begin_json(int attempt) {
   return fmt::format(
@@ -165,7 +156,7 @@ void RunRecords::add_field(Batch& batch, const AttemptPath& attempt, const Field
   append_member(out, "field_name", field.name);
   append_member(out, "type", field.type);
   out += "\"value\": ";
-  append_json(out, field.value);
+  out += codec::dump_json(field.value);
   out += ", \"tags\": ";
   append_list(out, tags);
   out += ", ";

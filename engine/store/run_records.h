@@ -4,11 +4,10 @@
 #include <string>
 #include <vector>
 
-#include <nlohmann/json.hpp>
-
 #include "base/ids.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "codec/json.h"
 #include "store/backend.h"
 #include "store/manifest.h"
 
@@ -30,7 +29,7 @@ struct RunIdentity {
 struct Field {
   std::string name;
   std::string type;
-  nlohmann::ordered_json value;
+  codec::Json value;
   std::vector<std::string> tags{};  ///< `attempt_id:N` is put before them
   bool of_attempt = true;           ///< false: no `attempt_id:N` (start_step, end_step)
 };

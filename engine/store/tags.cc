@@ -5,13 +5,12 @@
 
 #include <fmt/format.h>
 
-#include "store/python_json.h"
 #include "store/reader.h"
 
 namespace headrace::store {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using codec::Json;
 
 std::vector<std::string> texts(const Json& object, const char* name) {
   std::vector<std::string> result;
@@ -37,8 +36,9 @@ class ChangeTags final : public Backend::Change {
       : run_(std::move(run)), add_(add), remove_(remove.begin(), remove.end()), now_(now) {}
 
   Result<std::optional<std::string>> apply(const std::string& before) override {
-    Json object = Json::parse(before, nullptr, false);
-    if (object.is_discarded() || !object.is_object()) {
+    auto parsed = codec::parse_json(before, run_);
+    Json object = parsed ? *std::move(parsed) : Json{};
+    if (!object.is_object()) {
       return Error{.kind = Kind::failed, .what = fmt::format("the record of run `{}` is damaged", run_), .why = "it is no JSON object"};
     }
     const std::vector<std::string> old_tags = texts(object, "tags");
@@ -63,7 +63,7 @@ class ChangeTags final : public Backend::Change {
     HR_TRY(check_tags(tags, old_tags.size()));
     object["tags"] = tags;
     object["ts_epoch"] = epoch_ms(now_);
-    return std::optional<std::string>{python_json(object)};
+    return std::optional<std::string>{codec::dump_json(object)};
   }
 
  private:
@@ -106,9 +106,7 @@ Result<Json> change_tags(Backend& meta, const FlowName& flow, const RunId& run, 
     if (error.kind == Kind::missing) error.what = fmt::format("Run not found ({}, {})", flow.str(), run.str());
     return std::move(error).at(name);
   }
-  Json object = Json::parse(*bytes, nullptr, false);
-  HR_CHECK(object.is_object());  // `change` has read or written it
-  return object;
+  return codec::parse_json(*bytes, name);
 }
 
 }  // namespace headrace::store

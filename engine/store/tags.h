@@ -3,11 +3,10 @@
 #include <string>
 #include <vector>
 
-#include <nlohmann/json.hpp>
-
 #include "base/ids.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "codec/json.h"
 #include "store/backend.h"
 
 namespace headrace::store {
@@ -20,7 +19,7 @@ Result<void> check_tags(const std::vector<std::string>& tags, std::size_t before
 
 /// Changes the user tags of a run: removals, then additions; adding a system tag does nothing, removing one is `misuse`.
 /// Returns the run's `_self.json`. Safe against other Headrace processes of this machine.
-Result<nlohmann::ordered_json> change_tags(Backend& meta, const FlowName& flow, const RunId& run,
+Result<codec::Json> change_tags(Backend& meta, const FlowName& flow, const RunId& run,
                                            const std::vector<std::string>& add, const std::vector<std::string>& remove,
                                            WallTime now);
 
