@@ -17,11 +17,6 @@ from ..errors import (
 from .base import FlowDecorator, StepDecorator
 from .spec import split_decospec
 
-#: Decorators whose hooks run in `spin` too.
-SPIN_ALLOWED_DECORATORS = ["conda", "pypi", "conda_base", "pypi_base", "environment", "project", "timeout", "conda_env",
-                           "card"]
-
-
 def _base_step_decorator(decotype: Type[StepDecorator], *args: Any, **kwargs: Any) -> Any:
     """`@name` or `@name(...)` above a step."""
     if not args:
@@ -158,6 +153,8 @@ def _skipped_in_spin(deco: Any, is_spin: bool, skip_decorators: bool, logger: An
         return False
     if skip_decorators:
         return True
+    from ..settings import SPIN_ALLOWED_DECORATORS
+
     if deco.name in SPIN_ALLOWED_DECORATORS:
         return False
     logger(
