@@ -1,0 +1,295 @@
+"""`parallel_map`: results, order, failures, and that nothing is left behind."""
+
+from __future__ import annotations
+
+import functools
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any, Iterator, List
+
+import pytest
+
+from headrace.parallel import MulticoreException, WorkerDied, WorkerTraceback, parallel_imap_unordered, parallel_map
+
+
+def children() -> List[int]:
+    """Processes whose parent is this one, zombies too."""
+    found = []
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                with open("/proc/%s/stat" % entry) as file:
+                    if int(file.read().rsplit(")", 1)[1].split()[1]) == os.getpid():
+                        found.append(int(entry))
+            except OSError:
+                continue
+    return found
+
+
+@pytest.fixture(autouse=True)
+def nothing_left() -> Iterator[None]:
+    before = (set(children()), sorted(os.listdir("/proc/self/fd")))
+    yield
+    assert (set(children()), sorted(os.listdir("/proc/self/fd"))) == before
+
+
+class Unpicklable:
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.lock = threading.Lock()
+
+
+def test_no_items() -> None:
+    assert parallel_map(abs, []) == []
+    assert parallel_map(abs, iter(())) == []
+
+
+@pytest.mark.parametrize("items", [range(100), list(range(100)), tuple(range(100)), iter(range(100)), {i: 0 for i in range(100)}])
+def test_order_is_that_of_the_items(items: Any) -> None:
+    assert parallel_map(lambda x: x * x, items) == [x * x for x in range(100)]
+
+
+def test_any_callable() -> None:
+    bound = "a-{}-b".format
+    assert parallel_map(bound, [1, 2]) == ["a-1-b", "a-2-b"]
+    assert parallel_map(functools.partial(pow, 2), [3, 4]) == [8, 16]
+
+
+def test_unordered_has_all() -> None:
+    assert sorted(parallel_imap_unordered(lambda x: x, range(50))) == list(range(50))
+
+
+def test_items_that_cannot_be_pickled() -> None:
+    assert parallel_map(lambda u: u.number, (Unpicklable(n) for n in range(20))) == list(range(20))
+    assert parallel_map(lambda u: u.number, [Unpicklable(n) for n in range(20)]) == list(range(20))
+
+
+def test_generators_are_consumed_lazily() -> None:
+    taken: List[int] = []
+
+    def endless() -> Iterator[int]:
+        for number in range(10**9):
+            taken.append(number)
+            yield number
+
+    results = parallel_imap_unordered(lambda x: x, endless(), max_parallel=2)
+    next(results)
+    results.close()  # type: ignore[attr-defined]
+    assert len(taken) <= 4
+
+
+def test_large_data_is_seen_and_comes_back_whole() -> None:
+    numpy = pytest.importorskip("numpy")
+    matrix = numpy.arange(4_000_000, dtype="f8").reshape(2000, 2000)
+    assert sum(parallel_map(lambda i: matrix[i : i + 500].sum(), range(0, 2000, 500))) == matrix.sum()
+    arrays = parallel_map(lambda i: matrix[i : i + 500] + i, range(0, 2000, 500))
+    for position, array in zip(range(0, 2000, 500), arrays):
+        assert (array == matrix[position : position + 500] + position).all()
+        array[0, 0] = 7  # what comes back can be written to
+    assert parallel_map(lambda n: bytes([n]) * 1_000_000, [1, 2]) == [b"\1" * 1_000_000, b"\2" * 1_000_000]
+
+
+def test_an_exception_is_itself_with_its_place() -> None:
+    with pytest.raises(ZeroDivisionError) as caught:
+        parallel_map(lambda x: 1 // (x - 5), range(10))
+    assert isinstance(caught.value.__cause__, WorkerTraceback)
+    assert caught.value.__cause__.position == 5
+    assert "1 // (x - 5)" in str(caught.value.__cause__)
+
+
+def test_an_exception_that_cannot_be_pickled_is_told() -> None:
+    class Odd(Exception):
+        pass
+
+    def fail(_: int) -> None:
+        raise Odd("strange")
+
+    with pytest.raises(MulticoreException, match="item 0: .*Odd: strange"):
+        parallel_map(fail, [1])
+
+
+def test_a_result_that_cannot_be_pickled_is_named() -> None:
+    with pytest.raises(MulticoreException, match="result of item 3, a generator"):
+        parallel_map(lambda x: (i for i in ()) if x == 3 else x, range(10))
+
+
+@pytest.mark.parametrize("how, said", [
+    (lambda: os.kill(os.getpid(), signal.SIGKILL), "SIGKILL at item 7"),
+    (lambda: os.kill(os.getpid(), signal.SIGSEGV), "SIGSEGV at item 7"),
+    (lambda: os._exit(3), "exited with code 3 at item 7"),
+    (lambda: sys.exit(4), r"item 7 left its worker by sys.exit\(4\)"),
+])
+def test_a_dead_worker_is_named(how: Any, said: str) -> None:
+    with pytest.raises(WorkerDied, match=said) as caught:
+        parallel_map(lambda x: how() if x == 7 else x, range(10))
+    assert caught.value.position == 7
+
+
+def test_an_error_stops_the_rest(tmp_path: Path) -> None:
+    def work(x: int) -> None:
+        if x == 0:
+            raise ValueError("first")
+        signal.pause()  # for ever, unless it is ended
+
+    with pytest.raises(ValueError, match="first"):
+        parallel_map(work, range(4), max_parallel=4)
+
+
+def test_leaving_the_generator_ends_the_workers() -> None:
+    results = parallel_imap_unordered(lambda x: x if x == 0 else signal.pause(), range(4), max_parallel=4)
+    assert next(results) == 0
+    results.close()  # type: ignore[attr-defined]
+
+
+def test_ctrl_c_leaves_nothing() -> None:
+    parent = os.getpid()
+
+    def work(x: int) -> None:
+        os.kill(parent, signal.SIGINT)
+        signal.pause()
+
+    with pytest.raises(KeyboardInterrupt):
+        parallel_map(work, range(2), max_parallel=2)
+
+
+def test_a_timeout_leaves_nothing() -> None:
+    class Late(Exception):
+        pass
+
+    def ring(*_: Any) -> None:
+        raise Late
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
+    try:
+        with pytest.raises(Late):
+            parallel_map(lambda x: signal.pause(), range(2))
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_workers_die_with_their_parent() -> None:
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        def work(x: int) -> None:
+            os.write(writing, b"%d " % os.getpid())
+            signal.pause()
+
+        parallel_map(work, range(2), max_parallel=2)
+        os._exit(0)
+    os.close(writing)
+    said = b""
+    while len(said.split()) < 2 or not said.endswith(b" "):
+        said += os.read(reading, 100)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    assert os.read(reading, 100) == b""  # the last holder of the pipe is gone
+    os.close(reading)
+
+
+def test_nested_calls_and_recursion() -> None:
+    def depth(n: int) -> int:
+        return 1 if n == 0 else 1 + parallel_map(depth, [n - 1])[0]
+
+    assert parallel_map(depth, [3, 2]) == [4, 3]
+    table = parallel_map(lambda x: parallel_map(lambda y: x * y, range(3)), range(3))
+    assert table == [[0, 0, 0], [0, 1, 2], [0, 2, 4]]
+
+
+def test_functions_that_start_threads() -> None:
+    def work(x: int) -> int:
+        out: List[int] = []
+        thread = threading.Thread(target=lambda: out.append(x))
+        thread.start()
+        thread.join()
+        return out[0]
+
+    assert parallel_map(work, range(8)) == list(range(8))
+
+
+def test_random_numbers_differ_and_can_be_repeated() -> None:
+    random.seed(5)
+    first = parallel_map(lambda _: random.random(), range(20))
+    again = parallel_map(lambda _: random.random(), range(20))
+    random.seed(5)
+    assert parallel_map(lambda _: random.random(), range(20), max_parallel=3) == first
+    assert len(set(first + again)) == 40
+
+
+def test_numpy_random_numbers_differ_and_can_be_repeated() -> None:
+    numpy = pytest.importorskip("numpy")
+    numpy.random.seed(5)
+    first = parallel_map(lambda _: numpy.random.random(), range(20))
+    numpy.random.seed(5)
+    assert parallel_map(lambda _: numpy.random.random(), range(20), max_parallel=3) == first
+    assert len(set(first)) == 20
+
+
+PRINTS_LONG_LINES = """
+from headrace.parallel import parallel_map
+
+def work(x):
+    for _ in range(20):
+        print(str(x) * 10000)
+
+parallel_map(work, range(4), max_parallel=4)
+"""
+
+
+def test_lines_stay_whole() -> None:
+    printed = subprocess.run([sys.executable, "-c", PRINTS_LONG_LINES], stdout=subprocess.PIPE, text=True, check=True,
+                             env=dict(os.environ, PYTHONPATH=str(Path(__file__).resolve().parents[2]))).stdout
+    assert sorted(printed.splitlines()) == sorted(str(x) * 10000 for x in range(4) for _ in range(20))
+
+
+def test_wrong_arguments_are_said() -> None:
+    with pytest.raises(ValueError, match="max_parallel is at least 1, not 0"):
+        parallel_map(abs, [1], max_parallel=0)
+    with pytest.raises(TypeError, match="needs a function, not int"):
+        parallel_map(3, [1])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("seed", range(int(os.environ.get("HEADRACE_PARALLEL_ROUNDS", "60"))))
+def test_whatever_happens_to_workers_nothing_hangs(seed: int) -> None:
+    """Kills, crashes, hangs that are interrupted, exits and errors, by seed; `nothing_left` looks at what remains."""
+    chance = random.Random(seed)
+    what = chance.choice(["kill", "exit", "raise", "interrupt", "alarm", "none"])
+    at, items, workers = chance.randrange(12), chance.randrange(1, 24), chance.randrange(1, 5)
+    parent = os.getpid()
+
+    def ring(*_: Any) -> None:
+        raise TimeoutError
+
+    def work(x: int) -> int:
+        if x == at:
+            if what == "kill":
+                os.kill(os.getpid(), chance.choice([signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM]))
+            if what == "exit":
+                os._exit(1)
+            if what == "raise":
+                raise ValueError(x)
+            if what == "interrupt":
+                os.kill(parent, signal.SIGINT)
+                time.sleep(60)
+            if what == "alarm":
+                os.kill(parent, signal.SIGALRM)
+                time.sleep(60)
+        return x
+
+    before = signal.signal(signal.SIGALRM, ring)
+    try:
+        got = parallel_map(work, range(items), max_parallel=workers)
+    except (WorkerDied, ValueError, KeyboardInterrupt, TimeoutError):
+        assert at < items and what != "none"
+    else:
+        assert got == list(range(items))
+        assert at >= items or what == "none"
+    finally:
+        signal.signal(signal.SIGALRM, before)
