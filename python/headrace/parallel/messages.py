@@ -3,19 +3,19 @@
 A datagram is a header and a pickle. What is larger than INLINE_BYTES travels in a memory file (memfd) passed as a descriptor,
 so that no message meets the socket's limit and the receiver maps large data instead of copying it:
 
-    header: kind (1 byte), form (1 byte), first position (8), count (8), lengths of `count of buffers + 1` parts follow in the pickle
-    form INLINE: the pickle follows the header. form FILE: a memory file holds the buffers, then the pickle.
+    header: kind (1 byte), form (1 byte), first position, count, nanoseconds of work (8 bytes each)
+    INLINE: the pickle follows. FILE: the sizes of the buffers and of the pickle follow; the file holds the buffers, each at
+    the start of a page, then the pickle. BARE: nothing follows.
 """
 
 from __future__ import annotations
 
-import io
 import mmap
 import os
 import pickle
 import socket
 import struct
-from typing import Any, List, NamedTuple, Tuple
+from typing import Any, List, NamedTuple
 
 INLINE_BYTES = 64 * 1024
 DATAGRAM_MAX = INLINE_BYTES + 4096
@@ -32,7 +32,6 @@ UNPICKLABLE = b"u"  # (type of the result, text of the error) of one item
 EXITED = b"x"  # code of a SystemExit raised by one item
 
 BARE, INLINE, FILE = b"b", b"i", b"f"
-_SIZES = struct.Struct("<qq")  # bytes of buffers in the file, bytes of the pickle
 
 
 class Message(NamedTuple):
@@ -43,53 +42,65 @@ class Message(NamedTuple):
     body: Any
 
 
-def pack(value: Any) -> Tuple[bytes, List[pickle.PickleBuffer]]:
-    """A pickle (protocol 5) without its large buffers, and these. Raises what pickling raises."""
-    buffers: List[pickle.PickleBuffer] = []
+class Packed(NamedTuple):
+    """A pickle (protocol 5) in pieces, and the large buffers kept apart from it. Nothing large has been copied yet."""
 
-    def keep_apart(buffer: pickle.PickleBuffer) -> bool:
-        if buffer.raw().nbytes < INLINE_BYTES:
-            return True  # small ones stay in the pickle
-        buffers.append(buffer)
+    pieces: List[bytes]
+    buffers: List[memoryview]
+
+    @property
+    def size(self) -> int:
+        return sum(map(len, self.pieces))
+
+
+def pack(value: Any) -> Packed:
+    """Raises what pickling raises."""
+    packed = Packed([], [])
+
+    def stays_in_pickle(buffer: pickle.PickleBuffer) -> bool:
+        raw = buffer.raw()
+        if raw.nbytes < INLINE_BYTES:
+            return True
+        packed.buffers.append(raw)
         return False
 
-    out = io.BytesIO()
-    _pickler(out, keep_apart).dump(value)
-    return out.getbuffer(), buffers  # type: ignore[return-value]
+    pickle.Pickler(_Pieces(packed.pieces), protocol=5, buffer_callback=stays_in_pickle).dump(value)
+    return packed
 
 
-def _pickler(out: io.BytesIO, keep_apart: Any) -> Any:
-    return pickle.Pickler(out, protocol=5, buffer_callback=keep_apart)
+class _Pieces:
+    """A file for the pickler that keeps what it is given: a large `bytes` object itself, not a copy."""
+
+    def __init__(self, pieces: List[bytes]) -> None:
+        self.write = pieces.append
 
 
 def send_bare(link: socket.socket, kind: bytes, first: int = 0, count: int = 0) -> None:
     link.send(HEADER.pack(kind, BARE, first, count, 0))
 
 
-def send_packed(link: socket.socket, kind: bytes, first: int, count: int, work_ns: int,
-                packed: Tuple[bytes, List[pickle.PickleBuffer]]) -> None:
-    data, buffers = packed
-    if not buffers and len(data) <= INLINE_BYTES:
-        link.send(b"".join((HEADER.pack(kind, INLINE, first, count, work_ns), data)))
+def send_packed(link: socket.socket, kind: bytes, first: int, count: int, work_ns: int, packed: Packed) -> None:
+    size = packed.size
+    if not packed.buffers and size <= INLINE_BYTES:
+        link.send(b"".join((HEADER.pack(kind, INLINE, first, count, work_ns), *packed.pieces)))
         return
+    lengths = struct.pack("<%dq" % (len(packed.buffers) + 1), *(buffer.nbytes for buffer in packed.buffers), size)
+    if len(lengths) > INLINE_BYTES:
+        raise OverflowError("%d large buffers in one result" % len(packed.buffers))
     fd = os.memfd_create("parallel_map", os.MFD_CLOEXEC)
     try:
-        sizes = [buffer.raw().nbytes for buffer in buffers]
-        for part in [buffer.raw() for buffer in buffers] + [memoryview(data)]:
-            _write_whole(fd, part)
-            # Each part starts on a page, so that mapped arrays are aligned.
-            os.lseek(fd, -os.lseek(fd, 0, os.SEEK_CUR) % mmap.PAGESIZE, os.SEEK_CUR)
-        header = HEADER.pack(kind, FILE, first, count, work_ns)
-        lengths = struct.pack("<%dq" % (len(sizes) + 1), *sizes, len(data))
-        if len(lengths) > INLINE_BYTES:
-            raise OverflowError("%d large buffers in one result" % len(sizes))
-        socket.send_fds(link, [header, lengths], [fd])
+        for buffer in packed.buffers:
+            _write_whole(fd, buffer)
+            # Each buffer starts on a page, so that mapped arrays are aligned.
+            os.lseek(fd, -buffer.nbytes % mmap.PAGESIZE, os.SEEK_CUR)
+        for piece in packed.pieces:
+            _write_whole(fd, memoryview(piece))
+        socket.send_fds(link, [HEADER.pack(kind, FILE, first, count, work_ns), lengths], [fd])
     finally:
         os.close(fd)
 
 
 def _write_whole(fd: int, view: memoryview) -> None:
-    view = view.cast("B") if view.nbytes else view
     done = 0
     while done < view.nbytes:
         done += os.write(fd, view[done : done + (1 << 30)])
