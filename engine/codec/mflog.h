@@ -17,8 +17,11 @@ struct LogLine {
   std::string_view id;       ///< anything without `]`
   std::string_view text;     ///< as printed, without the newline at its end; for an unframed line: all of it
   bool framed = false;
-  bool to_persist = false;   ///< began with `[!`: the receiver stores it, without the `!`
+  bool to_persist = false;   ///< began with `[!` before the frame: the receiver stores it, without that mark
 };
+
+/// What Metaflow gives as the time of a line without a frame.
+inline constexpr std::string_view kMissingLogTime = "3000-01-01T00:00:00.000000";
 
 /// One line, with or without its newline. Whatever is no frame of version 0 is an unframed line.
 [[nodiscard]] LogLine parse_log_line(std::string_view line);
@@ -29,7 +32,7 @@ struct LogLine {
 /// `[MFLOG|0|<time>Z|<source>|<id>]` + text, which keeps or lacks its newline.
 void append_log_line(std::string& out, WallTime time, std::string_view source, std::string_view id, std::string_view text);
 
-/// A framed line as it is to be stored: without the `!` of its prefix.
+/// A framed line as it is to be stored: without the `[!` before its frame.
 [[nodiscard]] std::string without_persist_mark(std::string_view line);
 
 /// The lines of a stored log file; the last may lack its newline.

@@ -36,9 +36,9 @@ struct PickleValue {
   [[nodiscard]] bool is_none() const { return std::holds_alternative<PickleNone>(data); }
 };
 
-/// More values, or larger input, is refused: these are control artifacts (`_transition`, `_foreach_stack`), not data.
+/// More values and references to values, or larger input, is refused: these are control artifacts (`_transition`, `_foreach_stack`), not data.
 inline constexpr std::size_t kPickleBytesMax = 16 * 1024 * 1024;
-inline constexpr std::size_t kPickleValuesMax = 1'000'000;
+inline constexpr std::size_t kPickleValuesMax = 200'000;
 inline constexpr int kPickleDepthMax = 100;
 
 /// Reads a simple pickle, protocols 2 to 5, as data: None, bool, int (64 bits), float, str, bytes, list, tuple, dict, and

@@ -15,7 +15,7 @@ using UtcOffset = int (*)(WallTime);
 
 /// `2026-01-02T03:04:05.678901`, UTC: Metaflow's `%Y-%m-%dT%H:%M:%S.%f`.
 [[nodiscard]] std::string to_iso(WallTime time);
-/// Reads `to_iso`; also with a Z, and with 0 to 6 digits of fraction. nullopt for anything else.
+/// Reads `to_iso`; also with a Z, and with a fraction of 1 to 6 digits or none. nullopt for anything else.
 [[nodiscard]] std::optional<WallTime> from_iso(std::string_view text);
 
 /// `2026-01-02 03:04:05.678`, local time: the console's; milliseconds are cut, not rounded.
