@@ -16,6 +16,11 @@ class BatchException(MetaflowException):
 
 BatchException.__module__ = "metaflow.plugins.aws.batch.batch"
 
+_NOT_SUPPORTED = (
+    "Headrace does not support AWS Batch. To run step *%s* locally, leave out `--with batch` or remove @batch from the "
+    "step."
+)
+
 #: What counts when neither `@batch` nor `@resources` says a value.
 RESOURCE_DEFAULTS = {"cpu": "1", "gpu": "0", "memory": "4096"}
 
@@ -92,7 +97,7 @@ class BatchDecorator(StepDecorator):
     def step_init(self, flow: Any, graph: Any, step_name: str, decorators: Any, environment: Any, flow_datastore: Any,
                   logger: Any) -> None:
         if flow_datastore is not None and flow_datastore.TYPE != "s3":
-            raise BatchException("The *@batch* decorator requires --datastore=s3.")
+            raise BatchException("The *@batch* decorator requires --datastore=s3.\n" + _NOT_SUPPORTED % step_name)
         self.step = step_name
         self.attributes.update(compute_resource_attributes(decorators, self, self.resource_defaults))
         self.run_time_limit = get_run_time_limit_for_task(decorators)
@@ -104,10 +109,7 @@ class BatchDecorator(StepDecorator):
             raise BatchException("'tmpfs_path' needs to be an absolute path")
 
     def runtime_init(self, flow: Any, graph: Any, package: Any, run_id: Any) -> None:
-        raise BatchException(
-            "Step *%s* is to run on AWS Batch, which Headrace does not support. Remove @batch to run it locally, or use "
-            "@kubernetes once your cluster is set up." % self.step
-        )
+        raise BatchException(_NOT_SUPPORTED % self.step)
 
 
 BatchDecorator.__module__ = "metaflow.plugins.aws.batch.batch_decorator"

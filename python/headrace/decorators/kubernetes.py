@@ -23,6 +23,11 @@ SUPPORTED_KUBERNETES_QOS_CLASSES = ["Guaranteed", "Burstable"]
 #: A pod with less than this would end before its step has begun.
 _SECONDS_MIN = 60
 
+_NOT_YET = (
+    "This version of Headrace cannot run steps on Kubernetes yet. To run step *%s* locally, leave out `--with kubernetes` "
+    "or remove @kubernetes from the step."
+)
+
 
 class KubernetesDecorator(StepDecorator):
     """Runs a step in a pod.
@@ -118,7 +123,7 @@ class KubernetesDecorator(StepDecorator):
         if flow_datastore is not None and flow_datastore.TYPE not in ("s3", "azure", "gs"):
             raise KubernetesException(
                 "The *@kubernetes* decorator requires --datastore=s3 or --datastore=azure or --datastore=gs at the "
-                "moment."
+                "moment.\n" + _NOT_YET % step_name
             )
         self.logger = logger
         self.environment = environment
@@ -193,10 +198,7 @@ class KubernetesDecorator(StepDecorator):
             )
 
     def runtime_init(self, flow: Any, graph: Any, package: Any, run_id: Any) -> None:
-        raise KubernetesException(
-            "Step *%s* is to run on Kubernetes, which this version of Headrace cannot do yet. Run it locally: leave out "
-            "`--with kubernetes`, or remove @kubernetes from the step." % self.step
-        )
+        raise KubernetesException(_NOT_YET % self.step)
 
 
 KubernetesDecorator.__module__ = "metaflow.plugins.kubernetes.kubernetes_decorator"
