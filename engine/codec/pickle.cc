@@ -1,5 +1,6 @@
 #include "codec/pickle.h"
 
+#include <algorithm>
 #include <cstring>
 #include <optional>
 #include <unordered_map>
@@ -50,7 +51,7 @@ class Reader {
     const Mutable top = HR_TRY(pop());
     if (!stack_.empty()) return problem("it ends with values left over");
     if (place_ != bytes_.size()) return problem("bytes follow its end");
-    if (HR_TRY(depth_of(*top)) > kPickleDepthMax) return problem(fmt::format("it is nested deeper than {}", kPickleDepthMax));
+    if (!depth_of(*top, 1)) return problem(fmt::format("it is nested deeper than {}, or contains itself", kPickleDepthMax));
     return PicklePtr(top);
   }
 
@@ -129,7 +130,7 @@ class Reader {
   Result<void> set_items(std::vector<PicklePtr> items);
   Result<void> put(std::uint64_t index);
   Result<void> get(std::uint64_t index);
-  Result<int> depth_of(const PickleValue& value);
+  std::optional<int> depth_of(const PickleValue& value, int level);
 
   std::string_view bytes_;
   std::size_t place_ = 0;
@@ -305,38 +306,33 @@ Result<void> Reader::get(std::uint64_t index) {
   return {};
 }
 
-/// How deep `value` is nested, each shared value looked at once; more than kPickleDepthMax for a value that contains itself.
-Result<int> Reader::depth_of(const PickleValue& value) {
-  constexpr int kInProgress = -1;
-  struct Visit {
-    Reader& reader;
-    int level;
-    std::optional<int> operator()(const PickleValue& v) {
-      if (level > kPickleDepthMax) return std::nullopt;
-      const auto [known, is_new] = reader.depths_.try_emplace(&v, kInProgress);
-      if (!is_new) return known->second == kInProgress ? std::nullopt : std::optional<int>(known->second);
-      int deepest = 0;
-      const auto look = [&](const PicklePtr& child) {
-        if (!child) return true;
-        const std::optional<int> below = Visit{reader, level + 1}(*child);
-        if (below) deepest = std::max(deepest, *below);
-        return below.has_value();
-      };
-      bool fine = true;
-      if (const auto* list = v.get<PickleList>()) for (const auto& item : list->items) fine = fine && look(item);
-      if (const auto* tuple = v.get<PickleTuple>()) for (const auto& item : tuple->items) fine = fine && look(item);
-      if (const auto* dict = v.get<PickleDict>()) for (const auto& [k, item] : dict->items) fine = fine && look(k) && look(item);
-      if (const auto* object = v.get<PickleObject>()) {
-        for (const auto& item : object->args) fine = fine && look(item);
-        fine = fine && look(object->state);
-      }
-      if (!fine) return std::nullopt;
-      return reader.depths_[&v] = deepest + 1;
-    }
+/// How deep `value` is nested; nullopt if more than kPickleDepthMax or if it contains itself. Each shared value is looked at
+/// once, so this is quick even where following every path would not be.
+std::optional<int> Reader::depth_of(const PickleValue& value, int level) {
+  constexpr int kInProgress = 0;
+  if (level > kPickleDepthMax) return std::nullopt;
+  const auto [known, is_new] = depths_.emplace(&value, kInProgress);
+  if (!is_new) {
+    if (known->second == kInProgress || level + known->second > kPickleDepthMax) return std::nullopt;
+    return known->second;
+  }
+  int deepest = 0;
+  const auto fits = [&](const PicklePtr& child) {
+    if (!child) return true;
+    const std::optional<int> below = depth_of(*child, level + 1);
+    deepest = std::max(deepest, below.value_or(0));
+    return below.has_value();
   };
-  const std::optional<int> depth = Visit{*this, 0}(value);
-  if (!depth) return problem("it is nested too deep, or a value contains itself");
-  return *depth;
+  const auto all_fit = [&](const std::vector<PicklePtr>& items) { return std::all_of(items.begin(), items.end(), fits); };
+  bool fine = true;
+  if (const auto* list = value.get<PickleList>()) fine = all_fit(list->items);
+  if (const auto* tuple = value.get<PickleTuple>()) fine = all_fit(tuple->items);
+  if (const auto* object = value.get<PickleObject>()) fine = all_fit(object->args) && fits(object->state);
+  if (const auto* dict = value.get<PickleDict>()) {
+    for (const auto& [key, item] : dict->items) fine = fine && fits(key) && fits(item);
+  }
+  if (!fine) return std::nullopt;
+  return depths_[&value] = deepest + 1;
 }
 
 std::string_view name_of(const PickleValue& value) {
