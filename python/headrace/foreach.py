@@ -16,24 +16,22 @@ ForeachFrame = namedtuple("ForeachFrame", ["step", "var", "num_splits", "index",
 ForeachFrame.__module__ = "__main__"
 setattr(sys.modules["__main__"], "ForeachFrame", ForeachFrame)
 
-#: Characters of one frame's text.
-MAXIMUM_FOREACH_VALUE_CHARS = 30
 #: Characters of the `foreach-stack` metadata in all.
 MAX_FOREACH_PATH_LENGTH = 256
 
 
 def value_chars_max() -> int:
-    """Characters kept of an item's text: setting `MAXIMUM_FOREACH_VALUE_CHARS`."""
-    from .settings import setting
+    """Characters kept of an item's text."""
+    from . import settings
 
-    return int(setting("MAXIMUM_FOREACH_VALUE_CHARS", MAXIMUM_FOREACH_VALUE_CHARS))
+    return int(settings.MAXIMUM_FOREACH_VALUE_CHARS)
 
 
 def keeps_values() -> bool:
-    """Whether items' texts are recorded: setting `INCLUDE_FOREACH_STACK`."""
-    from .settings import setting
+    """Whether items' texts are recorded."""
+    from . import settings
 
-    return bool(setting("INCLUDE_FOREACH_STACK", True))
+    return bool(settings.INCLUDE_FOREACH_STACK)
 
 
 def item_text(item: Any, chars_max: int) -> str:

@@ -1,0 +1,98 @@
+"""The engine's executable: where it is, whether it fits, and the store process that serves this process tree."""
+
+from __future__ import annotations
+
+import os
+import socket
+from _thread import allocate_lock
+from typing import Optional
+
+from ._version import WIRE_VERSION
+from .channel import Door
+from .errors import EngineMissing
+
+#: Names another executable than the packaged one.
+ENGINE_VARIABLE = "HEADRACE_ENGINE"
+
+
+def engine_path() -> str:
+    """Path of the executable: $HEADRACE_ENGINE, else the one in this package. Raises EngineMissing."""
+    chosen = os.environ.get(ENGINE_VARIABLE)
+    path = chosen or os.path.join(os.path.dirname(os.path.abspath(__file__)), "_bin", "headrace")
+    if os.access(path, os.X_OK) and os.path.isfile(path):
+        return path
+    raise EngineMissing(
+        "missing" if not os.path.exists(path) else "denied",
+        "the Headrace engine cannot be started",
+        where=path,
+        why="$%s names it" % ENGINE_VARIABLE if chosen else "it should be part of the installed package",
+        next="point $%s to the executable `headrace`, or unset it" % ENGINE_VARIABLE
+        if chosen
+        else "install headrace with pip, or build the engine and set $%s to it" % ENGINE_VARIABLE,
+    )
+
+
+def check_wire(version: object, path: Optional[str] = None) -> None:
+    """Raises EngineMissing when the engine that said `version` is of another wire version than this SDK."""
+    if version != WIRE_VERSION:
+        raise EngineMissing(
+            "misuse",
+            "engine and SDK do not fit together",
+            where=path or "",
+            why="the engine speaks version %s of the wire, this SDK version %d" % (version, WIRE_VERSION),
+            next="install both from one headrace wheel; unset $%s if it is set" % ENGINE_VARIABLE,
+        )
+
+
+class StoreDoor:
+    """Starts `headrace store` when it is first needed, or anew when it has ended."""
+
+    def __init__(self) -> None:
+        self._lock = allocate_lock()
+        self._door: Optional[Door] = None
+        os.register_at_fork(after_in_child=self._after_fork)
+
+    def _after_fork(self) -> None:
+        self._lock = allocate_lock()
+
+    def get(self) -> Door:
+        with self._lock:
+            if self._door is None or _is_closed(self._door):
+                self._door = _spawn_store()
+            return self._door
+
+
+def _is_closed(door: Door) -> bool:
+    import select
+
+    poll = select.poll()
+    poll.register(door.fileno(), 0)
+    return any(event & (select.POLLHUP | select.POLLERR) for _, event in poll.poll(0))
+
+
+def _spawn_store() -> Door:
+    """The door of a new `headrace store`; it ends when all copies of the door are closed."""
+    path = engine_path()
+    mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    try:
+        # A group of its own: Ctrl-C is for the script, and the store ends with it.
+        os.posix_spawn(
+            path,
+            [path, "store", "--door-fd", "3"],
+            os.environ,
+            file_actions=[
+                (os.POSIX_SPAWN_DUP2, theirs.fileno(), 3),
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
+            ],
+            setpgroup=0,
+        )
+    except OSError as error:
+        mine.close()
+        raise EngineMissing(
+            "failed", "the Headrace engine cannot be started", where=path, why=str(error),
+            next="check that it is an executable for this machine",
+        ) from error
+    finally:
+        theirs.close()
+    return Door(mine.detach())
