@@ -1,0 +1,82 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "codec/json.h"
+#include "flow/graph.h"
+#include "flow/limits.h"
+#include "wire/frame.h"
+#include "wire/messages.h"
+
+/// What `python flow.py run` hands to the engine: docs/formats/wire.md, section 6.
+namespace headrace::wire {
+
+enum class RunCommand { run, resume, spin };
+
+[[nodiscard]] std::string_view to_string(RunCommand command);
+
+struct ParameterValue {
+  std::string name;
+  std::string type;
+  std::string encoding;
+  std::string pickle;
+};
+
+/// A file of IncludeFile, to be stored by the engine.
+struct IncludedFile {
+  std::string path;
+  std::string sha;
+  std::string url;
+};
+
+struct ResumeSpec {
+  std::string origin_run_id;
+  std::vector<flow::StepIndex> rerun;
+  std::optional<std::string> run_id;
+  bool clone_only = false;
+};
+
+struct SpinSpec {
+  flow::StepIndex step = 0;
+  std::vector<std::string> inputs;  ///< run/step/task
+  std::string input_root;
+  std::optional<std::int64_t> split_index;
+  codec::Json fields;  ///< the whole object, for what else it has
+};
+
+struct RunSpec {
+  RunCommand command = RunCommand::run;
+  std::string flow;
+  std::string script;
+  std::string user;
+  std::string namespace_;
+  std::vector<std::string> tags;
+  std::vector<std::string> sys_tags;
+  std::vector<MetadataField> sysmeta;  ///< written for every attempt
+  std::string sys_version;             ///< of Python: `python_version` of N.data.json
+  std::string datastore_type;
+  std::string datastore_root;
+  std::string metadata_root;
+  std::optional<std::string> run_id_file;
+  std::optional<std::string> runner_attribute_file;
+  std::string ui_url;
+  flow::Limits limits;
+  flow::Graph graph;
+  std::vector<ParameterValue> parameters;
+  std::vector<IncludedFile> includes;
+  std::optional<ResumeSpec> resume;
+  std::optional<SpinSpec> spin;
+};
+
+/// Checks everything: what is accepted can be run. Error (misuse) names the field.
+Result<RunSpec> parse_run_spec(const Frame& frame);
+Result<RunSpec> parse_run_spec(std::string_view bytes);
+/// Reads the spec from a memfd (from its start) to its end.
+Result<RunSpec> read_run_spec(int fd);
+
+}  // namespace headrace::wire
