@@ -333,3 +333,28 @@ def unpack_delayed_evaluator(
             new_keys.extend(items)
             result.update(items)
     return result, new_keys
+
+
+def call_parser(parser: Union[str, Callable[[str], Any]], text: str, plain: bool) -> Any:
+    """What a parser makes of `text`. parser: a function, or its dotted name (a leading `.` means `metaflow.`).
+
+    Raises ValueError if there is no such function, or if it gives no mapping and `plain` is not set.
+    """
+    function: Any = parser
+    if isinstance(parser, str):
+        from importlib import import_module
+
+        path, _, name = ("metaflow" + parser if parser.startswith(".") else parser).rpartition(".")
+        try:
+            module = import_module(path)
+        except (ImportError, ValueError) as e:
+            raise ValueError("Cannot locate parser %s" % parser) from e
+        function = getattr(module, name, None)
+        if not callable(function):
+            raise ValueError("Parser %s is either not part of %s or not a callable" % (name, path))
+    value = function(text)
+    if not plain and not isinstance(value, Mapping):
+        raise ValueError(
+            "Parser %s returned a value that is not a mapping (got type %s): %s" % (parser, type(value), value)
+        )
+    return value

@@ -58,6 +58,17 @@ def parameter_option(parameter: Parameter, deploy_mode: bool) -> click.Option:
     return ParameterOption(("--" + parameter.name,), **kwargs)
 
 
+class ParameterCommand(click.Command):
+    """A command that has, before its own options, those of the Parameters of the flow that it is used for."""
+
+    def get_params(self, ctx: click.Context) -> List[click.Parameter]:
+        key = "headrace.parameters.%d" % id(self)
+        if key not in ctx.meta:
+            parameters = [p for _, p in ctx.obj.flow._get_parameters() if not p.IS_CONFIG_PARAMETER]
+            ctx.meta[key] = [parameter_option(p, deploy_mode=True) for p in parameters]
+        return list(ctx.meta[key]) + super().get_params(ctx)
+
+
 def decorator_options(flow_cls: Any) -> List[click.Option]:
     """The options that the flow's decorators add to the top level."""
     from ..decorators.attach import decorator_options as declared

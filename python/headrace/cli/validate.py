@@ -30,7 +30,7 @@ def _check_with_pylint(echo: Callable[..., None], flow: Any, environment: Any, w
         return
     options = [] if warnings else ["--errors-only"]
     failed, output = _run_pylint([flow_file(flow)] + options + list(environment.pylint_config() or []))
-    findings = list(_findings(output))
+    findings = [] if failed else list(_findings(output))
     for line in findings:
         echo_always(line, indent=True)
     if findings:

@@ -1,0 +1,120 @@
+"""`run`: checks the flow, gathers what the engine must know, and becomes the engine."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Dict, List, Optional
+
+import click
+
+from .. import settings
+from ..errors import MetaflowException
+from ..identity import get_username, resolve_identity
+from ..spec import Identity, Roots, base_spec, constants_of, start_run, sysmeta_of
+from ..tags import validate_tags
+from . import context
+from .options import ParameterCommand, run_options, runner_options
+from .start import attach_decospecs, init_step_decorators, refuse_remote_datastore
+
+
+def before_run(obj: Any, tags: Any, decospecs: Any, skip_decorators: bool = False) -> None:
+    """Decorators of `--with`, checks, decorators' last hook. Raises before anything of the run exists."""
+    validate_tags(tags)
+    obj.environment.ask_git()
+    if not skip_decorators:
+        specs = list(decospecs or []) + obj.tl_decospecs + list(obj.environment.decospecs() or [])
+        attach_decospecs(obj, specs)
+        obj.check(obj.graph, obj.flow, obj.environment, pylint=obj.pylint)
+        init_step_decorators(obj)
+    obj.graph = obj.flow._graph
+    obj.metadata.add_sticky_tags(tags=tags)
+    refuse_remote_steps(obj.graph)
+    refuse_remote_datastore(obj.flow_datastore.TYPE)
+    _init_runtime(obj)
+
+
+def refuse_remote_steps(graph: Any) -> None:
+    """Raises MetaflowException for a step that is to run where this version starts nothing."""
+    for node in graph:
+        for deco in node.decorators:
+            if deco.name in ("kubernetes", "batch"):
+                raise MetaflowException(
+                    "Step *%s* has @%s, and this version of Headrace runs local tasks only. Remove the decorator or "
+                    "the `--with %s` to run the step on this machine." % (node.name, deco.name, deco.name)
+                )
+
+
+def _init_runtime(obj: Any) -> None:
+    for node in obj.graph:
+        for deco in node.decorators:
+            hook = getattr(deco, "runtime_init_ctx", None)
+            if hook is not None:
+                hook(obj.package, None)
+            else:
+                deco.runtime_init(obj.flow, obj.graph, obj.package, None)
+
+
+def spec_of(
+    obj: Any, command: str, limits: Dict[str, int], files: Any, user_namespace: Optional[str] = None
+) -> Dict[str, Any]:
+    """The flow spec but for its constants and what is special to a command."""
+    script = os.path.basename(context.script_path())
+    namespace = resolve_identity() if user_namespace is None else user_namespace
+    identity = Identity(
+        user=get_username() or "",
+        namespace=namespace,
+        tags=obj.metadata.sticky_tags,
+        sys_tags=obj.metadata.sticky_sys_tags,
+        sysmeta=sysmeta_of(context.system_info(), script, obj.environment.git_info()),
+    )
+    store = obj.flow_datastore
+    roots = Roots(store.TYPE, store.datastore_root, obj.metadata.root, settings.UI_URL or "")
+    return base_spec(command, obj.flow, obj.graph, script, obj.entrypoint, roots, identity, limits, files)
+
+
+def limits_of(max_workers: int, max_num_splits: int, max_log_size: int) -> Dict[str, int]:
+    """max_log_size: in MiB."""
+    return {
+        "max_workers": max_workers,
+        "max_num_splits": max_num_splits,
+        "max_log_bytes": max_log_size * 1024 * 1024,
+    }
+
+
+@click.command(cls=ParameterCommand, help="Run the workflow locally.")
+@run_options
+@runner_options
+@click.option(
+    "--namespace",
+    "user_namespace",
+    help="Change namespace from the default (your username) to the specified tag. Note that this option does not alter "
+    "tags assigned to the objects produced by this run, just what existing objects are visible in the client API. You "
+    "can enable the global namespace with an empty string. --namespace=",
+)
+@click.pass_obj
+def run(
+    obj: Any,
+    tags: List[str],
+    max_workers: int,
+    max_num_splits: int,
+    max_log_size: int,
+    decospecs: Any,
+    run_id_file: Optional[str],
+    runner_attribute_file: Optional[str],
+    user_namespace: Optional[str],
+    **parameters: Any,
+) -> None:
+    before_run(obj, tags, decospecs)
+    spec = spec_of(
+        obj,
+        "run",
+        limits_of(max_workers, max_num_splits, max_log_size),
+        (run_id_file, runner_attribute_file),
+        user_namespace,
+    )
+    from ..includefile import collected
+
+    with collected(obj.flow_datastore) as includes:
+        constants = constants_of(obj.flow, obj.graph, parameters, obj.config_options)
+    spec["includes"] = includes
+    start_run(obj.flow, spec, constants)
