@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, List
 
 from ._version import METAFLOW_FULL_VERSION as __version__
+from .seeds import watch as _watch
 
 #: Where each public name lives, below this package.
 _HOMES = {
@@ -34,3 +35,6 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> List[str]:
     return sorted(set(globals()) | set(_HOME_OF))
+
+
+_watch()

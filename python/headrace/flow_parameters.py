@@ -113,7 +113,7 @@ def _replace_configs(cls: Any, config_options: Dict[str, Any]) -> None:
 
 
 def _pre_mutate(cls: Any) -> None:
-    from .decorators.mutators import FlowMutator, MutableFlow, MutableStep, StepMutator
+    from .mutators import FlowMutator, MutableFlow, MutableStep, StepMutator
 
     for mutator in cls._flow_state[FlowStateItems.FLOW_MUTATORS]:
         if not isinstance(mutator, FlowMutator):
@@ -186,7 +186,7 @@ def graph_info(
     flow: Any, graph: Any, parameters_info: List[Dict[str, str]], constants_info: List[Dict[str, str]]
 ) -> Dict[str, Any]:
     """The `_graph_info` artifact (datastore contract, section 8)."""
-    from .graph import to_pod
+    from .graph_export import to_pod
 
     steps, structure = graph.output_steps()
     decorators = [

@@ -132,8 +132,14 @@ def sysmeta_of(info: Dict[str, str], script: str, git: Dict[str, Any]) -> List[D
 # --- start -----------------------------------------------------------------------------------------------------
 
 
-def start_run(flow: Any, spec: Dict[str, Any], constants: List[Constant]) -> None:
-    """Forks the task host and becomes the engine; returns never. Raises EngineMissing."""
+def start_run(
+    flow: Any, spec: Dict[str, Any], constants: List[Constant], step_command: Optional[List[str]] = None
+) -> None:
+    """Forks the task host and becomes the engine; returns never. Raises EngineMissing.
+
+    step_command: what runs a step in a fresh interpreter, without the words `step NAME`: interpreter, script, top-level
+    options (`--with` of the decorators that the command line attached among them).
+    """
     from .engine import engine_path
 
     path = engine_path()
@@ -142,17 +148,10 @@ def start_run(flow: Any, spec: Dict[str, Any], constants: List[Constant]) -> Non
         {"name": name, "type": kind, "encoding": "pickle-v4", "size": len(data)} for name, kind, data in constants
     ]
     spec_fd = _write_spec(spec, [data for _, _, data in constants])
-    import socket
+    from .host import fork_host
 
-    conductor, host = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    if os.fork() == 0:
-        conductor.close()
-        os.close(spec_fd)
-        _become_host(flow, host.detach())
-    host.close()
-    _become_engine(path, spec_fd, conductor.detach())
+    link = fork_host(flow, step_command or [sys.executable, os.path.abspath(sys.argv[0])], (spec_fd,))
+    _become_engine(path, spec_fd, link)
 
 
 def _write_spec(spec: Dict[str, Any], pickles: List[bytes]) -> int:
@@ -167,23 +166,6 @@ def _write_spec(spec: Dict[str, Any], pickles: List[bytes]) -> int:
             view = view[os.write(descriptor, view):]
     os.lseek(descriptor, 0, os.SEEK_SET)
     return descriptor
-
-
-def _become_host(flow: Any, link: int) -> None:
-    """Serves the engine's requests to start tasks until the link closes; never returns."""
-    code = 1
-    try:
-        from .host import serve
-
-        code = serve(link, flow) or 0
-    except BaseException:
-        import traceback
-
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
 
 
 def _become_engine(path: str, spec_fd: int, link: int) -> None:

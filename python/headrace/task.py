@@ -132,7 +132,9 @@ class Attempt:
             is_running=True,
             tags=self.metadata.sticky_tags,
         )
-        current._update_env({"parameter_names": names, "graph_info": _LazyGraphInfo(flow)})
+        current._update_env({"parameter_names": names})
+        # Loaded when it is looked at.
+        setattr(current.__class__, "graph_info", property(lambda _: flow._graph_info))
         if self.ubf_context == UBF_TASK:
             from .decorators.parallel import set_environment
 
@@ -262,34 +264,6 @@ class Attempt:
                 raise
         finally:
             self.finish()
-
-
-class _LazyGraphInfo(dict):
-    """`current.graph_info`: the artifact `_graph_info`, loaded when it is looked into."""
-
-    def __init__(self, flow: Any) -> None:
-        super().__init__()
-        self._flow = flow
-
-    def _fill(self) -> None:
-        flow = self.__dict__.pop("_flow", None)
-        if flow is not None:
-            self.update(flow._graph_info)
-
-
-def _filling(name: str) -> Any:
-    method = getattr(dict, name)
-
-    def call(self: Any, *args: Any) -> Any:
-        self._fill()
-        return method(self, *args)
-
-    return call
-
-
-for _name in ("__getitem__", "__iter__", "__len__", "__contains__", "get", "items", "keys", "values", "__repr__", "__eq__"):
-    setattr(_LazyGraphInfo, _name, _filling(_name))
-del _name
 
 
 def run_attempt(flow: Any, door: Door) -> int:

@@ -1,0 +1,180 @@
+"""Whether tasks may be forked from this process, and what a forked task must not share with it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import stat
+import sys
+from typing import Any, Iterable, List, Optional
+
+#: Devices that hold no state.
+_HARMLESS_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
+
+
+def reason_against_forking(known_fds: Iterable[int]) -> str:
+    """Why a forked task would differ from one that imports the module itself; empty if it would not.
+
+    known_fds: descriptors that are this package's own.
+    """
+    return _threads() or _open_files(set(known_fds))
+
+
+def _threads() -> str:
+    """Python threads that import left; threads of C libraries alone (OpenBLAS) do no harm."""
+    if len(sys._current_frames()) <= 1:
+        return ""
+    # One fork for nothing: some libraries stop their threads before a fork.
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0)
+    os.waitpid(pid, 0)
+    count = len(sys._current_frames())
+    if count <= 1:
+        return ""
+    threading: Any = sys.modules.get("threading")
+    main = threading.main_thread() if threading else None
+    names = [t.name for t in threading.enumerate() if t is not main] if threading else []
+    return "import left %d thread%s running%s" % (
+        count - 1, "" if count == 2 else "s", ": " + ", ".join(names) if names else "",
+    )
+
+
+def _open_files(known: "set[int]") -> str:
+    for fd in _fds():
+        if fd <= 2 or fd in known:
+            continue
+        kind = _kind(fd)
+        if kind:
+            return "import left %s open (descriptor %d%s)" % (kind, fd, _name(fd))
+    return ""
+
+
+def _fds() -> List[int]:
+    return sorted(int(name) for name in os.listdir("/proc/self/fd"))
+
+
+def _name(fd: int) -> str:
+    try:
+        return ", " + os.readlink("/proc/self/fd/%d" % fd)
+    except OSError:
+        return ""
+
+
+def _kind(fd: int) -> Optional[str]:
+    """What is shared through the descriptor; None for what may be, and for what the parent process gave this one."""
+    try:
+        mode = os.fstat(fd).st_mode
+        if not fcntl.fcntl(fd, fcntl.F_GETFD) & fcntl.FD_CLOEXEC:
+            # Python opens everything close-on-exec: this one was there before Python.
+            return None
+        writable = fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY
+    except OSError:
+        return None  # The descriptor of the listing itself, closed by now.
+    if stat.S_ISSOCK(mode):
+        return "a socket"
+    if stat.S_ISFIFO(mode):
+        return "a pipe"
+    if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
+        return None if os.readlink("/proc/self/fd/%d" % fd) in _HARMLESS_DEVICES else "a device"
+    if stat.S_ISREG(mode):
+        return "a writable file" if writable else None
+    if stat.S_ISDIR(mode):
+        return None
+    return "a kernel object"
+
+
+def disarm_finalizers() -> None:
+    """In a task: what `weakref.finalize` registered at import runs once, in the host, at the run's end."""
+    weakref: Any = sys.modules.get("weakref")
+    registry = getattr(getattr(weakref, "finalize", None), "_registry", None)
+    if registry:
+        # Kept alive: dropping them could run destructors of what they hold.
+        _disarmed.append(dict(registry))
+        registry.clear()
+
+
+_disarmed: List[Any] = []
+
+
+def run_finalizers() -> None:
+    """In the host, at the run's end."""
+    weakref: Any = sys.modules.get("weakref")
+    if weakref is not None:
+        weakref.finalize._exitfunc()
+
+
+def memory_limit() -> Optional[int]:
+    """Bytes of memory and swap that this machine or control group can give; None if unknown or turned off.
+
+    As a soft RLIMIT_DATA it makes an allocation that can never succeed a MemoryError, also where the kernel
+    overcommits. HEADRACE_MEMORY_LIMIT=off turns it off.
+    """
+    if os.environ.get("HEADRACE_MEMORY_LIMIT", "").lower() == "off":
+        return None
+    limit = _machine_memory()
+    group = _group_memory()
+    if group is not None and (limit is None or group < limit):
+        limit = group
+    return limit
+
+
+def _machine_memory() -> Optional[int]:
+    try:
+        with open("/proc/meminfo") as file:
+            sizes = dict(line.split(":", 1) for line in file)
+        return 1024 * sum(int(sizes[name].split()[0]) for name in ("MemTotal", "SwapTotal"))
+    except (OSError, KeyError, ValueError):
+        return None
+
+
+def _group_memory() -> Optional[int]:
+    """Least `memory.max` + `memory.swap.max` on the way from this process's group to the root; None without a limit."""
+    try:
+        with open("/proc/self/cgroup") as file:
+            lines = [line.rstrip("\n").split(":", 2) for line in file]
+    except OSError:
+        return None
+    least: Optional[int] = None
+    for _, controllers, path in lines:
+        if controllers == "":
+            root, names = "/sys/fs/cgroup", ("memory.max", "memory.swap.max")
+        elif "memory" in controllers.split(","):
+            root, names = "/sys/fs/cgroup/memory", ("memory.limit_in_bytes", None)
+        else:
+            continue
+        while True:
+            found = _limit_of(root + path.rstrip("/"), names)
+            if found is not None and (least is None or found < least):
+                least = found
+            if path in ("", "/"):
+                break
+            path = path.rsplit("/", 1)[0]
+    return least
+
+
+def _limit_of(directory: str, names: Any) -> Optional[int]:
+    memory = _number(directory, names[0])
+    # Version 1 says "no limit" with a number near 2^63.
+    if memory is None or memory >= 1 << 60:
+        return None
+    if names[1] is None:
+        return memory
+    swap = _number(directory, names[1])
+    if swap is None:
+        # Unlimited swap: what the machine has.
+        try:
+            with open("/proc/meminfo") as file:
+                swap = next(1024 * int(line.split()[1]) for line in file if line.startswith("SwapTotal:"))
+        except (OSError, StopIteration, ValueError):
+            swap = 0
+    return memory + swap
+
+
+def _number(directory: str, name: str) -> Optional[int]:
+    try:
+        with open(os.path.join(directory, name)) as file:
+            text = file.read().strip()
+    except OSError:
+        return None
+    return int(text) if text.isdigit() else None

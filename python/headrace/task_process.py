@@ -1,0 +1,117 @@
+"""What a task's process is made of: its group, its streams, its limits; then the step, forked or exec'ed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import Any, Dict, List, NoReturn, Optional
+
+from . import forksafe
+from .channel import DOOR_VARIABLE, Door
+from .seeds import Reseeding
+
+_PR_SET_PDEATHSIG = 1
+#: A task is the first to go when memory runs out: before the conductor and the host.
+_OOM_SCORE_ADJ = 500
+
+
+def die_with_parent(parent: int) -> None:
+    """SIGKILL for this process when `parent`'s forking thread ends; at once if it has already."""
+    import ctypes
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+class TaskProcess:
+    """What the host knows beforehand about all its tasks."""
+
+    def __init__(self, flow: Any, reseeding: Reseeding, memory_limit: Optional[int]) -> None:
+        """memory_limit: bytes for the soft RLIMIT_DATA; None for no limit."""
+        self.flow = flow
+        self.reseeding = reseeding
+        self._memory_limit = memory_limit
+
+    def become_task(self, parent: int, out: int, err: int) -> None:
+        """Right after the fork, in the child; all of it also holds for an exec'ed interpreter."""
+        os.setpgid(0, 0)
+        die_with_parent(parent)
+        os.dup2(out, 1)
+        os.dup2(err, 2)
+        for fd in (out, err):
+            if fd > 2:
+                os.close(fd)
+        self._raise_oom_score()
+        if self._memory_limit is not None:
+            import resource
+
+            soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+            limit = self._memory_limit
+            if hard != resource.RLIM_INFINITY:
+                limit = min(limit, hard)
+            if soft == resource.RLIM_INFINITY or soft > limit:
+                resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
+        if signal.getsignal(signal.SIGINT) in (signal.SIG_IGN, signal.SIG_DFL):
+            # A run in the background of a shell without job control ignores SIGINT; the conductor passes it on.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    @staticmethod
+    def _raise_oom_score() -> None:
+        try:
+            with open("/proc/self/oom_score_adj", "r+") as file:
+                if int(file.read()) < _OOM_SCORE_ADJ:
+                    file.seek(0)
+                    file.write(str(_OOM_SCORE_ADJ))
+        except OSError:
+            pass  # A sandbox without it: the kernel chooses as it likes.
+
+
+def run_fresh(command: List[str], message: Dict[str, Any], door: int) -> NoReturn:
+    """Becomes a new interpreter that runs the step."""
+    os.set_inheritable(door, True)
+    environment = dict(os.environ)
+    environment.update(message.get("environment") or {})
+    environment[DOOR_VARIABLE] = str(door)
+    environment["PYTHONUNBUFFERED"] = "x"
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    os.execvpe(command[0], command + ["step", message["step"]], environment)
+
+
+def run_in_fork(process: TaskProcess, message: Dict[str, Any], door: int) -> NoReturn:
+    """Runs the step in this process and ends it."""
+    from .task import run_attempt
+
+    forksafe.disarm_finalizers()
+    process.reseeding.apply()
+    os.environ["PYTHONUNBUFFERED"] = "x"
+    os.environ.update(message.get("environment") or {})
+    for stream in (sys.__stdout__, sys.__stderr__):
+        if stream is not None and not stream.closed:
+            # A line is shown when it is printed, as with an interpreter of its own.
+            stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    end_process(run_attempt(process.flow, Door(door)))
+
+
+def end_process(code: int) -> NoReturn:
+    """What the interpreter does at its end, but for taking down the objects that are shared with the host."""
+    import atexit
+
+    from .host import flush_stdio
+
+    threading: Any = sys.modules.get("threading")
+    try:
+        if threading is not None:
+            threading._shutdown()
+        atexit._run_exitfuncs()
+    except BaseException:
+        # An interrupt, or SystemExit of a handler; the process ends in any case, and says why.
+        import traceback
+
+        traceback.print_exc()
+    finally:
+        flush_stdio()
+        os._exit(code)
