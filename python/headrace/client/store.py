@@ -12,8 +12,6 @@ from headrace.errors import EngineError
 if TYPE_CHECKING:
     from headrace.channel import Reply
 
-_CHUNK = 4 << 20
-
 Json = Dict[str, Any]
 Path = Sequence[str]
 
@@ -80,25 +78,26 @@ def latest_run(root: str, flow: str) -> Optional[str]:
     return answer["run_id"] if answer else None
 
 
-def load(root: str, flow: str, key: str, name: str, path: str) -> Any:
-    """The artifact with this blob key. name, path: for error texts. Raises EngineError if it is missing or damaged."""
-    import pickle
+def load(root: str, flow: str, key: str, name: str, path: str, size: int = -1) -> Any:
+    """The artifact with this blob key. name, path, size: for error texts and to choose how it travels.
 
-    return pickle.loads(load_raw(root, flow, key, name, path, raw=False))
+    Raises EngineError if it is missing or damaged, else what unpickling raises.
+    """
+    from headrace import pickling
+    from headrace.channel import store_channel
+
+    request = {"op": "load", "root": root, "flow": flow, "key": key, "size": size, "name": name, "path": path}
+    return pickling.load(store_channel(), request)
 
 
-def load_raw(root: str, flow: str, key: str, name: str, path: str = "", raw: bool = True) -> bytes:
-    """The bytes of a blob. raw: it was stored as it is, such as a code package."""
-    answer = _ask("load", root=root, flow=flow, key=key, size=-1, name=name, path=path, **({"raw": True} if raw else {}))
+def load_raw(root: str, flow: str, key: str, name: str, path: str = "") -> bytes:
+    """The bytes of a blob that was stored as it is, such as a code package."""
+    from headrace.channel import store_channel
+    from headrace.pickling import LoadStream
+
+    answer = _ask("load", root=root, flow=flow, key=key, size=-1, name=name, path=path, raw=True)
     stream = answer.get("stream")
-    if stream is None:
-        return bytes(answer.payload)
-    parts = []
-    while True:
-        part = _ask("read", stream=stream, length=_CHUNK)
-        if not part["length"]:
-            return b"".join(parts)
-        parts.append(part.payload)
+    return bytes(answer.payload) if stream is None else LoadStream(store_channel(), stream).read()
 
 
 def loglines(root: str, path: Path, attempt: int, stream: str) -> Iterator[Tuple[str, bytes]]:
