@@ -1,0 +1,1 @@
+"""`metaflow._vendor`: packages that Metaflow carries inside; here the installed ones."""

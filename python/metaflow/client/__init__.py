@@ -1,0 +1,20 @@
+"""`metaflow.client`: Runs and what they stored."""
+
+from headrace.client import (  # noqa: F401
+    DataArtifact,
+    Flow,
+    Metaflow,
+    MetaflowCode,
+    MetaflowData,
+    MetaflowObject,
+    Run,
+    Step,
+    Task,
+    default_metadata,
+    default_namespace,
+    get_metadata,
+    get_namespace,
+    inspect_spin,
+    metadata,
+    namespace,
+)

@@ -1,0 +1,3 @@
+"""`metaflow.datastore.exceptions`: What the datastore raises."""
+
+from headrace.errors import DataException, UnpicklableArtifactException  # noqa: F401

@@ -1,0 +1,3 @@
+"""`metaflow.datatools`: Data from outside the datastore."""
+
+from headrace.datatools import *  # noqa: F401,F403

@@ -1,0 +1,3 @@
+"""`metaflow.datatools.s3`: Objects in S3."""
+
+from headrace.datatools import *  # noqa: F401,F403

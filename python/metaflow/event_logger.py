@@ -1,0 +1,3 @@
+"""`metaflow.event_logger`: loggers of events; only the one that does nothing."""
+
+from headrace.face import NullEventLogger  # noqa: F401

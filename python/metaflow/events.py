@@ -1,0 +1,3 @@
+"""`metaflow.events`: What started a run."""
+
+from headrace.client.trigger import MetaflowEvent, Trigger  # noqa: F401

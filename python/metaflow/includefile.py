@@ -1,0 +1,3 @@
+"""`metaflow.includefile`: Files as parameters."""
+
+from headrace.includefile import IncludedFile, IncludeFile  # noqa: F401

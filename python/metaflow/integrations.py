@@ -1,0 +1,3 @@
+"""`metaflow.integrations`: events of production schedulers."""
+
+from headrace.face import ArgoEvent  # noqa: F401

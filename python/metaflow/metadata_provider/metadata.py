@@ -1,0 +1,3 @@
+"""`metaflow.metadata_provider.metadata`: Records about tasks."""
+
+from headrace.metadatum import MetaDatum  # noqa: F401

@@ -1,0 +1,1 @@
+"""`metaflow.plugins.airflow`: Airflow."""

@@ -1,0 +1,3 @@
+"""`metaflow.plugins.airflow.airflow_decorator`: Internal to Airflow."""
+
+from headrace.decorators.schedulers import AirflowInternalDecorator  # noqa: F401

@@ -1,0 +1,3 @@
+"""`metaflow.plugins.airflow.sensors`: Sensors of Airflow."""
+
+from headrace.decorators.airflow_sensors import ExternalTaskSensorDecorator, S3KeySensorDecorator  # noqa: F401

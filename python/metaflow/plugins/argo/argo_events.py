@@ -1,0 +1,3 @@
+"""`metaflow.plugins.argo.argo_events`: Events of Argo."""
+
+from headrace.face import ArgoEvent  # noqa: F401

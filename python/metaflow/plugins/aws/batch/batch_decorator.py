@@ -1,0 +1,3 @@
+"""`metaflow.plugins.aws.batch.batch_decorator`: `@batch`."""
+
+from headrace.decorators.batch import BatchDecorator  # noqa: F401

@@ -1,0 +1,1 @@
+"""`metaflow.plugins.aws.step_functions`: AWS Step Functions."""

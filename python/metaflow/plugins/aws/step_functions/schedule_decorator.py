@@ -1,0 +1,3 @@
+"""`metaflow.plugins.aws.step_functions.schedule_decorator`: `@schedule`."""
+
+from headrace.decorators.schedule import ScheduleDecorator  # noqa: F401

@@ -1,0 +1,3 @@
+"""`metaflow.plugins.datatools.local`: Files."""
+
+from headrace.datatools import Local, MetaflowLocalNotFound, MetaflowLocalURLException  # noqa: F401

@@ -1,0 +1,3 @@
+"""`metaflow.plugins.environment_decorator`: `@environment`."""
+
+from headrace.decorators.environment import EnvironmentDecorator  # noqa: F401

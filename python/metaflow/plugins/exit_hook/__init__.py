@@ -1,0 +1,1 @@
+"""`metaflow.plugins.exit_hook`: `@exit_hook`."""

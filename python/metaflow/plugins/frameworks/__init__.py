@@ -1,0 +1,1 @@
+"""`metaflow.plugins.frameworks`: Frameworks of `@parallel`."""

@@ -1,0 +1,1 @@
+"""`metaflow.plugins.kubernetes`: Kubernetes."""

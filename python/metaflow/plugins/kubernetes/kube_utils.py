@@ -1,0 +1,7 @@
+"""`metaflow.plugins.kubernetes.kube_utils`: Values of `@kubernetes`."""
+
+from headrace.decorators.kubernetes_values import (  # noqa: F401
+    KubernetesException,
+    parse_kube_keyvalue_list,
+    validate_kube_labels,
+)

@@ -1,0 +1,3 @@
+"""`metaflow.plugins.parsers`: Parsers of configs."""
+
+from headrace.parsers import yaml_parser  # noqa: F401

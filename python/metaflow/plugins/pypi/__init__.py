@@ -1,0 +1,1 @@
+"""`metaflow.plugins.pypi`: Packages of steps."""

@@ -1,0 +1,3 @@
+"""`metaflow.plugins.resources_decorator`: `@resources`."""
+
+from headrace.decorators.resources import ResourcesDecorator  # noqa: F401

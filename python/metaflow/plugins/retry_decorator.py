@@ -1,0 +1,3 @@
+"""`metaflow.plugins.retry_decorator`: `@retry`."""
+
+from headrace.decorators.retry import RetryDecorator  # noqa: F401

@@ -1,0 +1,3 @@
+"""`metaflow.procpoll`: waits for output of several processes."""
+
+from headrace.face import ProcPoll, ProcPollEvent, make_poll  # noqa: F401

@@ -1,0 +1,3 @@
+"""`metaflow.pylint_wrapper`: What pylint's findings raise."""
+
+from headrace.errors import PyLintWarn  # noqa: F401

@@ -1,0 +1,1 @@
+"""`metaflow.runner`: Flows run from Python."""

@@ -1,0 +1,3 @@
+"""`metaflow.tuple_util`: The frame of a foreach, as pickles name it."""
+
+from headrace.foreach import ForeachFrame  # noqa: F401

@@ -1,0 +1,1 @@
+"""`metaflow.user_decorators`: Decorators that users write."""

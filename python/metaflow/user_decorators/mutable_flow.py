@@ -1,0 +1,3 @@
+"""`metaflow.user_decorators.mutable_flow`: A flow as mutators see it."""
+
+from headrace.mutators import MutableFlow  # noqa: F401

@@ -1,0 +1,180 @@
+"""`metaflow.util`: small functions that flows and extensions use."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any, Iterable, Iterator, List, Optional, Tuple
+
+from headrace.face import metaflow_root as get_metaflow_root  # noqa: F401
+from headrace.graph_export import to_pod  # noqa: F401
+from headrace.identity import get_username, resolve_identity, resolve_identity_as_tuple  # noqa: F401
+
+unicode_type = str
+bytes_type = bytes
+
+
+class TempDir:
+    """A temporary directory that is removed at the end of the block."""
+
+    def __enter__(self) -> str:
+        import tempfile
+
+        self.name = tempfile.mkdtemp()
+        return self.name
+
+    def __exit__(self, *exc: Any) -> None:
+        import shutil
+
+        shutil.rmtree(self.name)
+
+
+def cached_property(getter: Any) -> property:
+    """A property that is computed once an object."""
+    saved = "__%s" % getter.__name__
+
+    def once(self: Any) -> Any:
+        if not hasattr(self, saved):
+            setattr(self, saved, getter(self))
+        return getattr(self, saved)
+
+    return property(once, doc=getter.__doc__)
+
+
+def all_equal(it: Iterable[Any]) -> bool:
+    """Whether all items are equal."""
+    items = list(it)
+    return all(item == items[0] for item in items)
+
+
+def is_stringish(x: Any) -> bool:
+    """Whether it is text or bytes."""
+    return isinstance(x, (str, bytes))
+
+
+def to_unicode(x: Any) -> str:
+    """As text; bytes are UTF-8."""
+    return x.decode("utf-8") if isinstance(x, bytes) else str(x)
+
+
+def to_bytes(x: Any) -> bytes:
+    """As bytes, text as UTF-8."""
+    return x if isinstance(x, bytes) else (repr(x) if isinstance(x, float) else str(x)).encode("utf-8")
+
+
+def to_fileobj(x: Any) -> Any:
+    """A file of bytes."""
+    from io import BytesIO
+
+    return BytesIO(to_bytes(x))
+
+
+def url_quote(url: Any) -> bytes:
+    """An address as safe bytes."""
+    from urllib.parse import quote
+
+    return to_bytes(quote(to_bytes(url), safe="/:"))
+
+
+def url_unquote(url_bytes: Any) -> str:
+    """Undoes `url_quote`."""
+    from urllib.parse import unquote
+
+    return unquote(to_unicode(url_bytes))
+
+
+def longest_common_prefix(lst: List[str]) -> str:
+    """What all begin with."""
+    return os.path.commonprefix(lst)
+
+
+def compress_list(lst: List[str], separator: str = ",", rangedelim: str = ":", zlibmarker: str = "!",
+                  zlibmin: int = 500) -> str:
+    """A list of texts as one short text. MetaflowInternalError if an item holds a delimiter."""
+    from headrace.errors import MetaflowInternalError
+
+    for item in lst:
+        if any(mark in item for mark in (separator, rangedelim, zlibmarker)):
+            raise MetaflowInternalError("Item '%s' includes a delimiter character so it can't be compressed" % item)
+    prefix = longest_common_prefix(lst)
+    text = separator.join(lst)
+    if len(lst) > 1 and prefix:
+        text = prefix + rangedelim + separator.join(item[len(prefix):] for item in lst)
+    if len(text) < zlibmin:
+        return text
+    import base64
+    import zlib
+
+    return zlibmarker + base64.b64encode(zlib.compress(zlib.compress(text.encode("utf-8")))).decode("ascii")
+
+
+def decompress_list(lststr: str, separator: str = ",", rangedelim: str = ":", zlibmarker: str = "!") -> List[str]:
+    """Undoes `compress_list`."""
+    if lststr[:1] == zlibmarker:
+        import base64
+        import zlib
+
+        lststr = zlib.decompress(zlib.decompress(base64.b64decode(lststr[1:]))).decode("utf-8")
+    prefix, mark, suffixes = lststr.partition(rangedelim)
+    return [prefix + suffix for suffix in suffixes.split(separator)] if mark else lststr.split(separator)
+
+
+def get_object_package_version(obj: Any) -> Tuple[Optional[str], Optional[str]]:
+    """Name and version of the package that defines an object's class."""
+    name = type(obj).__module__.split(".")[0]
+    return name, getattr(sys.modules.get(name), "__version__", None)
+
+
+def which(cmd: str, mode: int = os.F_OK | os.X_OK, path: Optional[str] = None) -> Optional[str]:
+    """Where a program is."""
+    from shutil import which as find
+
+    return find(cmd, mode, path)
+
+
+def _convert_keys(obj: Any, convert: Any) -> Any:
+    if isinstance(obj, dict):
+        result = obj.__class__()
+        for key, value in obj.items():
+            result[convert(key)] = _convert_keys(value, convert)
+        return result
+    if isinstance(obj, (list, set, tuple)):
+        return obj.__class__(_convert_keys(item, convert) for item in obj)
+    return obj
+
+
+def to_camelcase(obj: Any) -> Any:
+    """Keys of dicts, to any depth, from snake_case to camelCase."""
+    import re
+
+    return _convert_keys(obj, lambda key: re.sub(r"(?!^)_([a-zA-Z])", lambda m: m.group(1).upper(), key))
+
+
+def to_pascalcase(obj: Any) -> Any:
+    """Keys of dicts, to any depth, with a capital."""
+    import re
+
+    return _convert_keys(obj, lambda key: re.sub("([a-zA-Z])", lambda m: m.group(1).upper(), key, count=1))
+
+
+def tar_safe_extract(tar: Any, path: str = ".", members: Any = None, *, numeric_owner: bool = False) -> None:
+    """Extracts an archive unless a member would land outside `path`."""
+    root = os.path.abspath(path)
+    for member in tar.getmembers():
+        target = os.path.abspath(os.path.join(path, member.name))
+        if os.path.commonpath([root, target]) != root:
+            raise Exception("Attempted path traversal in TAR file")
+    tar.extractall(path, members, numeric_owner=numeric_owner)
+
+
+def walk_without_cycles(top_root: str, exclude_dirs: Optional[List[str]] = None) -> Iterator[Tuple[str, List[str], List[str]]]:
+    """As `os.walk` with symbolic links, each directory once."""
+    seen = set()
+    for root, folders, files in os.walk(top_root, followlinks=True):
+        real = os.path.realpath(root)
+        if real in seen:
+            folders[:] = []
+            continue
+        seen.add(real)
+        folders[:] = [name for name in folders if name not in (exclude_dirs or ())]
+        yield root, folders, files
