@@ -29,8 +29,8 @@ struct ShownLine {
 /// Stores the lines of one attempt: framed, append-only, in `FOLDER/N.runtime_stdout.log` and `..._stderr.log`.
 ///
 /// What was added is written by the worker pool at the end of the loop's turn, whole lines at a time, so after `kill -9`
-/// the files hold everything up to the last turns and no half line. If the folder does not exist yet, writing waits until
-/// it does (the store makes it in one move, which a folder made here would spoil).
+/// the files hold everything up to the last turns; at most their last line is cut. If the folder does not exist yet,
+/// writing waits until it does (the store makes it in one move, which a folder made here would spoil).
 class AttemptLog {
  public:
   struct Settings {
