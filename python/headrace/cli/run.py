@@ -15,6 +15,7 @@ from ..tags import validate_tags
 from . import context
 from .options import ParameterCommand, run_options, runner_options
 from .start import attach_decospecs, init_step_decorators, refuse_remote_datastore
+from .step_command import step_command
 
 
 def before_run(obj: Any, tags: Any, decospecs: Any, skip_decorators: bool = False) -> None:
@@ -117,4 +118,4 @@ def run(
     with collected(obj.flow_datastore) as includes:
         constants = constants_of(obj.flow, obj.graph, parameters, obj.config_options)
     spec["includes"] = includes
-    start_run(obj.flow, spec, constants)
+    start_run(obj.flow, spec, constants, step_command(obj, list(decospecs) + obj.tl_decospecs))

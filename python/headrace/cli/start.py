@@ -85,10 +85,6 @@ class CliState:
 
     def __init__(self, flow: Any) -> None:
         self.flow = flow
-        #: Options of Configs exist / some were given / giving them failed (raised unless the command is `resume`).
-        self.has_config_options = False
-        self.has_cl_config_options = False
-        self.delayed_config_exception: Optional[Exception] = None
 
 
 def _options(flow_cls: Any) -> List[click.Parameter]:
@@ -139,7 +135,7 @@ def _options(flow_cls: Any) -> List[click.Parameter]:
         choice("monitor", context.MONITOR_TYPES, settings.DEFAULT_MONITOR, "Monitoring backend type"),
         click.Option(
             ["--local-config-file"],
-            type=click.Path(exists=True, readable=True, dir_okay=False, resolve_path=True),
+            type=click.Path(exists=True, readable=True, dir_okay=False),
             help="A filename containing the dumped configuration values. Internal use only.",
             hidden=True,
             is_eager=True,
@@ -196,6 +192,7 @@ def _start(
     event_logger: str,
     monitor: str,
     mode: Optional[str],
+    local_config_file: Optional[str] = None,
     config: Any = None,
     config_value: Any = None,
     **deco_options: Any,
@@ -217,7 +214,7 @@ def _start(
     if command in _READ_DATA:
         refuse_remote_datastore(datastore)
     state.datastore_impl = state.flow_datastore = context.Datastore(state.flow.name, datastore, root)
-    state.config_options = _resolve_configs(state, args, config or config_value)
+    state.config_options = _resolve_configs(state, args, config, config_value, local_config_file, datastore)
     _process_mutators(state)
     _make_context(state, metadata, environment, datastore, root)
     _init_flow_decorators(state, deco_options)
@@ -271,18 +268,20 @@ def _refuse_missing_backends(metadata: str, environment: str, command: str) -> N
         )
 
 
-def _resolve_configs(state: CliState, args: List[str], given: Optional[Dict[str, Any]]) -> Dict[str, Any]:
-    if not state.has_config_options:
+def _resolve_configs(
+    state: CliState, args: List[str], paths: Any, texts: Any, local_file: Optional[str], datastore: str
+) -> Dict[str, Any]:
+    if not any(p.IS_CONFIG_PARAMETER for _, p in state.flow.__class__._get_parameters()):
         return {}
     if args[:1] == ["resume"]:
-        if state.has_cl_config_options:
+        if paths or texts:
             raise click.UsageError("Cannot specify --config or --config-value with 'resume'")
         from .resume import load_origin_configs
 
         return load_origin_configs(state, args)
-    if state.delayed_config_exception is not None:
-        raise state.delayed_config_exception
-    return given or {}
+    from .configs import resolve
+
+    return resolve(state, paths, texts, local_file, datastore)
 
 
 def _process_mutators(state: CliState) -> None:

@@ -1,0 +1,70 @@
+"""The command line of a task that needs an interpreter of its own."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Iterable, List
+
+
+def step_command(obj: Any, decospecs: Iterable[str]) -> List[str]:
+    """Arguments that run `step` with what this command was given, up to and without that word.
+
+    decospecs: all of `--with`, of the command and of the top level.
+    """
+    entrypoint = list(obj.entrypoint)
+    if len(entrypoint) == 2 and os.path.exists(entrypoint[1]):
+        # The working directory of a task may be another one.
+        entrypoint[1] = os.path.abspath(entrypoint[1])
+    command = entrypoint + [
+        "--quiet",
+        "--no-pylint",
+        "--metadata", "local",
+        "--environment", obj.environment.TYPE,
+        "--datastore", obj.datastore_impl.TYPE,
+        "--event-logger", obj.event_logger,
+        "--monitor", obj.monitor,
+        "--datastore-root", obj.datastore_impl.datastore_root,
+    ]
+    for spec in decospecs:
+        command += ["--with", spec]
+    command += _decorator_options(obj.flow) + _config_options(obj.flow)
+    return command
+
+
+def _decorator_options(flow: Any) -> List[str]:
+    options = []
+    for decorators in flow._flow_decorators.values():
+        for deco in decorators:
+            for name, value in deco.get_top_level_options():
+                if value is True:
+                    options.append("--%s" % name)
+                elif value is not None and value is not False:
+                    options += ["--%s" % name, str(value)]
+    return options
+
+
+def _config_options(flow: Any) -> List[str]:
+    """Options that give the flow's configs the values they have now."""
+    from ..user_configs import dump_config_values
+
+    values = dump_config_values(flow)
+    if not values:
+        return []
+    import json
+
+    path = _memory_file(json.dumps(values).encode("utf-8"))
+    options = ["--local-config-file", path]
+    for name in values["user_configs"]:
+        options += ["--config-value", name, "kv.%s" % name]
+    return options
+
+
+def _memory_file(content: bytes) -> str:
+    """The path under which this process, and what it forks and executes, can read `content`; gone when all have ended."""
+    writable = os.memfd_create("headrace-configs")
+    with os.fdopen(writable, "wb") as f:
+        f.write(content)
+        f.flush()
+        readable = os.open("/proc/self/fd/%d" % writable, os.O_RDONLY)
+    os.set_inheritable(readable, True)
+    return "/proc/self/fd/%d" % readable
