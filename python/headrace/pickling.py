@@ -149,7 +149,7 @@ class SaveStream:
         self._by_address = True
 
     def write(self, data: Bytes) -> None:
-        self._channel.request("write", data, stream=self._id)
+        self._channel.request("write", data, stream=self._id, length=len(data))
 
     def write_direct(self, data: Any) -> None:
         """Lets the engine read a large buffer in place; sends it when it cannot."""

@@ -143,9 +143,13 @@ class Attempt:
 
     def _context(self) -> None:
         """Tells decorators that use `system_ctx` where they are."""
-        from .system_context import system_context
+        from .system_context import ExecutionPhase, system_context
 
         system_context._update(
+            phase=ExecutionPhase.TASK,
+            flow=self.flow,
+            graph=self.flow._graph,
+            metadata=self.metadata,
             run_id=self.run_id,
             input_paths=self.assignment["inputs"],
             task_id=self.task_id,
