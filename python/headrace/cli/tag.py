@@ -140,7 +140,7 @@ def tag_list(
     if flat:
         if len(groups) != 1:
             raise MetaflowInternalError("Failed to flatten tag set")
-        for name in groups[0][2]:
+        for name in sorted(groups[0][2]):
             obj.echo(name)
         return
     _print_by_run(obj, groups)

@@ -1,0 +1,208 @@
+"""The code package of a flow: what a task on another machine needs of this one (datastore contract, section 9).
+
+The same files give the same bytes: members are sorted, and times and owners are left out.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
+
+from ._version import METAFLOW_FULL_VERSION
+from .errors import MetaflowException
+
+#: Modification time of every member.
+_MTIME = 1575360000
+_GZIP_LEVEL = 3
+#: Folders at the top of the flow's directory that are an extracted package's own.
+_EXCLUDED = (".mf_code", ".mf_meta", "_escape_trampolines")
+#: Files of this framework that tasks need.
+_FRAMEWORK_SUFFIXES = (".py", ".html", ".css", ".js", ".typed")
+
+#: (path, name in the archive)
+Member = Tuple[str, str]
+
+
+def suffix_filter(suffixes: List[str]) -> Callable[[str], bool]:
+    """Whether a file name ends with one of `suffixes`; a hidden file must be equal to one."""
+    lower = tuple(suffix.lower() for suffix in suffixes)
+
+    def matches(name: str) -> bool:
+        name = name.lower()
+        return name in lower if name.startswith(".") else name.endswith(lower)
+
+    return matches
+
+
+def _walk(root: str, wanted: Callable[[str], bool]) -> Iterator[Member]:
+    """Files below `root`, links followed. Hidden folders, and folders that lead back to one above, are left out."""
+
+    def below(folder: str, prefix: str, above: Dict[Tuple[int, int], None]) -> Iterator[Member]:
+        try:
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError:
+            return
+        for entry in entries:
+            name = prefix + entry.name
+            if entry.is_file():
+                if wanted(entry.name):
+                    yield entry.path, name
+            elif entry.is_dir() and not entry.name.startswith(".") and not (not prefix and entry.name in _EXCLUDED):
+                state = entry.stat()
+                identity = (state.st_dev, state.st_ino)
+                if identity not in above:
+                    yield from below(entry.path, name + "/", {**above, identity: None})
+
+    state = os.stat(root)
+    return below(root, "", {(state.st_dev, state.st_ino): None})
+
+
+class MetaflowPackage:
+    """The package of a flow; made when its content is first asked for."""
+
+    package_metadata = '{"version": 0, "archive_format": "tgz", "mfcontent_version": 1}'
+
+    def __init__(
+        self,
+        flow: Any,
+        environment: Any,
+        echo: Callable[..., None],
+        suffixes: Optional[List[str]] = None,
+        flow_datastore: Any = None,
+    ) -> None:
+        """suffixes: of the files to take. flow_datastore: kept for callers that pass one; nothing is uploaded here."""
+        from .settings_keys import DEFAULTS
+
+        self._flow = flow
+        self._environment = environment
+        self._echo = echo
+        self._suffixes = sorted(set(suffixes or []) | set(DEFAULTS["DEFAULT_PACKAGE_SUFFIXES"].split(",")))
+        self._directory = os.path.dirname(os.path.abspath(_script())) + "/"
+        self._blob: Optional[bytes] = None
+        self._members: Optional[List[Member]] = None
+
+    def path_tuples(self) -> List[Member]:
+        """`(file on this machine, name in the archive)`, sorted by name; "" as file for what is made here."""
+        if self._members is None:
+            found = dict((name, path) for path, name in self._framework())
+            found.update((name, path) for path, name in _walk(self._directory, suffix_filter(self._suffixes)))
+            self._add_from_decorators(found)
+            found.update((name, "") for name in self._generated())
+            self._members = [(found[name], name) for name in sorted(found)]
+        return self._members
+
+    def _framework(self) -> Iterator[Member]:
+        here = os.path.dirname(os.path.abspath(__file__))
+        for name in ("headrace", "metaflow"):
+            root = os.path.join(os.path.dirname(here), name)
+            if not os.path.isdir(root):
+                continue
+            for path, inner in _walk(root, lambda file: file.endswith(_FRAMEWORK_SUFFIXES)):
+                if "__pycache__" not in inner and not inner.startswith("_bin/"):
+                    yield path, ".mf_code/%s/%s" % (name, inner)
+
+    def _add_from_decorators(self, found: Dict[str, str]) -> None:
+        sources: List[Any] = [d for decos in self._flow._flow_decorators.values() for d in decos]
+        for step in self._flow:
+            for deco in step.decorators:
+                deco.package_init(self._flow, step.__name__, self._environment)
+            sources += list(step.decorators) + list(getattr(step, "config_decorators", []))
+        sources += list(self._flow._flow_mutators)
+        for source in sources:
+            hook = getattr(source, "add_to_package", None)
+            for entry in (hook() or ()) if hook is not None else ():
+                path, name = entry[0], entry[1]
+                kind = getattr(entry[2], "name", str(entry[2])) if len(entry) > 2 else "CODE_CONTENT"
+                where = name if "USER" in kind else ".mf_code/%s" % name
+                real = os.path.realpath(path)
+                if where in found and os.path.realpath(found[where]) != real:
+                    raise MetaflowException(
+                        "Two files are to be packaged as '%s': %s and %s. `add_to_package` needs one file for each "
+                        "name." % (name, found[where], path)
+                    )
+                found[where] = real
+
+    def _generated(self) -> Dict[str, bytes]:
+        import json
+
+        from .user_configs import dump_config_values
+
+        def text(value: Any) -> bytes:
+            return json.dumps(value).encode("utf-8")
+
+        return {
+            ".mf_install": text({"version": 1, "module_files": []}),
+            ".mf_meta/INFO": text(self._environment.get_environment_info(include_ext_info=True)),
+            ".mf_meta/CONFIG": text(dump_config_values(self._flow)),
+            ".mf_meta/DIST_INFO": text({}),
+        }
+
+    @property
+    def blob(self) -> bytes:
+        """The archive: tar, gzip."""
+        if self._blob is None:
+            self._blob = self._make()
+        return self._blob
+
+    def blob_with_timeout(self, timeout: Optional[float] = None) -> bytes:
+        """As `blob`; it is made at once, so there is nothing to wait for."""
+        return self.blob
+
+    def _make(self) -> bytes:
+        import gzip
+        import io
+        import tarfile
+
+        generated = self._generated()
+        buffer = io.BytesIO()
+        with gzip.GzipFile(filename="", fileobj=buffer, mode="wb", compresslevel=_GZIP_LEVEL, mtime=0) as packed:
+            with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive:
+                for path, name in self.path_tuples():
+                    info = tarfile.TarInfo(name)
+                    info.mtime = _MTIME
+                    content = generated[name] if not path else _content(path)
+                    info.size = len(content)
+                    info.mode = 0o755 if path and os.access(path, os.X_OK) else 0o644
+                    archive.addfile(info, io.BytesIO(content))
+        return buffer.getvalue()
+
+    def show(self) -> str:
+        """What is in it, for people."""
+        return "\n".join(
+            [
+                "Package size: %s" % _readable(len(self.blob)),
+                "Number of files: %d" % len(self.path_tuples()),
+                "",
+                "Metaflow version: %s" % METAFLOW_FULL_VERSION,
+                "",
+                "User code in flow flow %s:" % self._flow.name,
+                "  - Packaged from directory %s" % self._directory,
+                "  - Filtered by suffixes: %s" % ", ".join(self._suffixes),
+                "  - Excluded directories: %s" % ", ".join(_EXCLUDED),
+            ]
+        )
+
+
+def _script() -> str:
+    import sys
+
+    return sys.argv[0]
+
+
+def _content(path: str) -> bytes:
+    try:
+        with open(path, "rb") as f:
+            return f.read()
+    except OSError as e:
+        raise MetaflowException(
+            "The file %s cannot be added to the code package: %s. Make it readable, or leave its suffix out with "
+            "--package-suffixes." % (path, e.strerror)
+        ) from e
+
+
+def _readable(size: float) -> str:
+    for unit in ("B", "KB", "MB", "GB"):
+        if size < 1024:
+            break
+        size /= 1024
+    return "%.2f %s" % (size, unit)
