@@ -113,10 +113,10 @@ def resolve(
             if found is not None:
                 stored[config.name] = (_parsed(config, found[0], problems), config.kwargs["plain"])
         problems.raise_any()
-    return _values(stored)
+    return by_option(stored)
 
 
-def _values(stored: Dict[str, Tuple[Any, bool]]) -> Dict[str, Any]:
+def by_option(stored: Dict[str, Tuple[Any, bool]]) -> Dict[str, Any]:
     """By the Config's name, and by the name that its option would have as a variable."""
     values: Dict[str, Any] = {}
     for name, (value, plain) in stored.items():

@@ -31,7 +31,7 @@ class DefaultGroup(click.Group):
         rows = []
         for name in self.list_commands(ctx):
             title = "%s [Default]" % name if name == self.default else name
-            rows.append((title, self.commands[name].get_short_help_str()))
+            rows.append((title, self.commands[name].get_short_help_str(limit=formatter.width)))
         with formatter.section("Commands"):
             formatter.write_dl(rows)
 

@@ -79,6 +79,7 @@ class CliState:
     is_spin: bool
     spin_mode: bool
     skip_decorators: bool
+    spin_options: Optional[str]
     package: Any
     event_logger: str
     monitor: str
@@ -146,6 +147,7 @@ def _options(flow_cls: Any) -> List[click.Parameter]:
             help="Execution mode for metaflow CLI commands. Use 'spin' to enable spin metadata and spin datastore for "
             "executions",
         ),
+        click.Option(["--spin", "spin_options"], help="How a step is spun, as JSON. Internal use only.", hidden=True),
     ]
     from .options import decorator_options
 
@@ -193,6 +195,7 @@ def _start(
     monitor: str,
     mode: Optional[str],
     local_config_file: Optional[str] = None,
+    spin_options: Optional[str] = None,
     config: Any = None,
     config_value: Any = None,
     **deco_options: Any,
@@ -208,6 +211,7 @@ def _start(
     state.is_spin = command in ("spin", "spin-step") or mode == "spin"
     state.spin_mode = mode == "spin"
     state.skip_decorators = state.is_spin and "--skip-decorators" in args
+    state.spin_options = spin_options
     state.event_logger, state.monitor = event_logger, monitor
     _refuse_missing_backends(metadata, environment, command)
     root = context.find_root(datastore, datastore_root, state.echo)

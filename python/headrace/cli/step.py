@@ -31,8 +31,22 @@ def step(obj: Any, step_name: str, **options: Any) -> None:
         raise CommandException("Step *%s* doesn't exist." % step_name)
     from ..task import run_from_door
 
+    if obj.spin_options:
+        _spin(obj, step_name)
     # What to run is said by the door that the engine gave this process; the options are those of other schedulers.
     sys.exit(run_from_door(obj.flow))
+
+
+def _spin(obj: Any, step_name: str) -> None:
+    """Makes the step what `spin` made it in its process."""
+    import json
+
+    from .spin import keep_spin_decorators, load_artifacts, prepare_spun_step
+
+    options = json.loads(obj.spin_options)
+    keep_spin_decorators(getattr(obj.flow, step_name), options["skip"])
+    artifacts = load_artifacts(options["artifacts"]) if options["artifacts"] else {}
+    prepare_spun_step(obj.flow, step_name, artifacts, options["persist"])
 
 
 @click.command("spin-step", help="Internal command to execute a single task of a spin.", hidden=True)

@@ -1,0 +1,148 @@
+"""`resume`: a new run that takes over what an earlier one finished; and what is needed of that run before."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Optional
+
+import click
+
+from ..errors import CommandException
+from ..spec import start_run
+from .options import run_options, runner_options
+from .run import before_run, limits_of, spec_of
+from .start import CliState
+from .step_command import step_command
+
+_NO_ORIGIN = "A previous run id was not found. Specify --origin-run-id."
+
+
+def latest_run(flow: str, root: str) -> str:
+    """The run that `run` started last. Raises CommandException if there is none."""
+    from ..client import store
+
+    run_id = store.latest_run(root, flow)
+    if run_id is None:
+        raise CommandException(_NO_ORIGIN)
+    return run_id
+
+
+def _origin_in(args: List[str]) -> Optional[str]:
+    """`--origin-run-id` among the words after the command, which are not parsed yet."""
+    for i, word in enumerate(args):
+        if word == "--origin-run-id" and i + 1 < len(args):
+            return args[i + 1]
+        if word.startswith("--origin-run-id="):
+            return word.partition("=")[2]
+    return None
+
+
+def load_origin_configs(state: CliState, args: List[str]) -> Dict[str, Any]:
+    """The values that the flow's Configs had in the run to be resumed, by name; also stored in the flow's state."""
+    from ..client import store
+    from ..flow_state import FlowStateItems
+    from .configs import by_option, configs_of
+
+    flow_cls = state.flow.__class__
+    root = state.datastore_impl.datastore_root
+    origin = _origin_in(args) or latest_run(state.flow.name, root)
+    path = [state.flow.name, origin, "_parameters", "0"]
+    found = store.manifest(root, path)
+    if found is None:
+        raise CommandException("The run %s/%s has no stored parameters to resume from." % (state.flow.name, origin))
+    manifest, _ = found
+    names = {config.name: name for name, config in flow_cls._get_parameters() if config.IS_CONFIG_PARAMETER}
+    stored = flow_cls._flow_state.self_data[FlowStateItems.CONFIGS]
+    stored.clear()
+    for config in configs_of(flow_cls):
+        artifact = names[config.name]
+        key = manifest["objects"].get(artifact)
+        value = None
+        if key is not None:
+            size = manifest["info"].get(artifact, {}).get("size", -1)
+            value = store.load(root, state.flow.name, key, artifact, "/".join(path[1:]), size)
+        stored[config.name] = (value, config.kwargs["plain"])
+    return by_option(stored)
+
+
+@click.command(help="Resume execution of a previous run of this flow.")
+@click.argument("step-to-rerun", required=False)
+@click.option(
+    "--origin-run-id", help="ID of the run that should be resumed. By default, the last run executed locally."
+)
+@click.option(
+    "--run-id", help="Run ID for the new run. By default, a new run-id will be generated", hidden=True
+)
+@click.option(
+    "--clone-only/--no-clone-only",
+    default=False,
+    show_default=True,
+    help="Only clone tasks without continuing execution",
+    hidden=True,
+)
+@click.option(
+    "--reentrant/--no-reentrant",
+    default=False,
+    show_default=True,
+    hidden=True,
+    help="If specified, allows this call to be called in parallel",
+)
+@click.option(
+    "--resume-identifier",
+    hidden=True,
+    help="If specified, it identifies the task that started this resume call. It is in the form of "
+    "{step_name}-{task_id}",
+)
+@run_options
+@runner_options
+@click.pass_obj
+def resume(
+    obj: Any,
+    tags: List[str],
+    step_to_rerun: Optional[str],
+    origin_run_id: Optional[str],
+    run_id: Optional[str],
+    clone_only: bool,
+    reentrant: bool,
+    resume_identifier: Optional[str],
+    max_workers: int,
+    max_num_splits: int,
+    max_log_size: int,
+    decospecs: Any,
+    run_id_file: Optional[str],
+    runner_attribute_file: Optional[str],
+) -> None:
+    before_run(obj, tags, decospecs)
+    if origin_run_id is None:
+        origin_run_id = latest_run(obj.flow.name, obj.flow_datastore.datastore_root)
+    if step_to_rerun is not None and step_to_rerun not in obj.graph:
+        raise CommandException(
+            "invalid step name %s specified, must be step present in current form of execution graph. Valid step names "
+            "include: %s" % (step_to_rerun, ",".join(obj.graph.nodes))
+        )
+    if run_id is not None and _is_integer(run_id):
+        raise CommandException("run-id %s cannot be an integer" % run_id)
+    if reentrant:
+        raise CommandException(
+            "`resume --reentrant` lets several schedulers resume one run, and this version of Headrace has one. Resume "
+            "without it."
+        )
+    spec = spec_of(
+        obj, "resume", limits_of(max_workers, max_num_splits, max_log_size), (run_id_file, runner_attribute_file)
+    )
+    rerun = obj.graph.descendants(step_to_rerun) if step_to_rerun else set()
+    spec["resume"] = {
+        "origin_run_id": origin_run_id,
+        "rerun": [name for name in obj.graph.sorted_nodes if name in rerun],
+        "run_id": run_id,
+        "clone_only": clone_only,
+    }
+    # Parameters are those of the origin run: the engine takes them over.
+    start_run(obj.flow, spec, [], step_command(obj, list(decospecs) + obj.tl_decospecs))
+
+
+def _is_integer(text: str) -> bool:
+    try:
+        int(text)
+    except ValueError:
+        return False
+    return True
