@@ -211,6 +211,7 @@ class MetaflowObject:
                 attempt=self._attempt if self._NAME == "artifact" else None,
                 _metaflow=self._metaflow,
                 _namespace_check=False,
+                _current_namespace=self._current_namespace,
             )
         return self._parent
 
