@@ -82,16 +82,17 @@ def numpy_was_seeded() -> bool:
 
 
 class Reseeding:
-    """What a forked task has to seed anew, decided once in the host."""
+    """What a forked task has to do about its generators, decided once in the host."""
 
     def __init__(self) -> None:
-        self._random = "random" in sys.modules and not random_was_seeded()
+        # The module `random` seeds itself anew in every forked process.
+        self._random_state = sys.modules["random"].getstate() if random_was_seeded() else None
         self._numpy = "numpy.random" in sys.modules and not numpy_was_seeded()
 
     def apply(self) -> None:
         """In a task."""
         stop_watching()
-        if self._random:
-            sys.modules["random"].seed()
+        if self._random_state is not None:
+            sys.modules["random"].setstate(self._random_state)
         if self._numpy:
             sys.modules["numpy.random"].seed()
