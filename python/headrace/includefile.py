@@ -251,7 +251,7 @@ class IncludeFile(Parameter):
     def init(self, ignore_errors: bool = False) -> None:
         super().init(ignore_errors)
         # A config that was unpacked may bring them.
-        given = {key: self.kwargs.pop(key) for key in ("is_text", "encoding") if key in self.kwargs}
+        given: Dict[str, Any] = {key: self.kwargs.pop(key) for key in ("is_text", "encoding") if key in self.kwargs}
         file_type = self.kwargs["type"] = self._file_type(given)
         default = self.kwargs.get("default")
         if default is None:

@@ -34,16 +34,16 @@ def _immutable(*args: Any, **kwargs: Any) -> Any:
     raise TypeError("ConfigValue is immutable")
 
 
-class ConfigValue(Mapping, dict):  # type: ignore[type-arg]
+class ConfigValue(Mapping, dict):  # type: ignore[type-arg, misc, metaclass]
     """A Config's value: a nested dict that cannot be changed, whose keys are also attributes (`cfg.a.b`)."""
 
     def __init__(self, data: "Union[ConfigValue, Dict[Any, Any]]") -> None:
         self._data = {key: self._construct(value) for key, value in data.items()}
         # The dict holds them too: what looks into dicts directly (json, C code) finds them.
-        dict.__init__(self, self._data)
+        dict.__init__(self, self._data)  # type: ignore[call-overload]
 
     @classmethod
-    def fromkeys(cls, iterable: Iterable[Any], value: Any = None) -> "ConfigValue":  # type: ignore[override]
+    def fromkeys(cls, iterable: Iterable[Any], value: Any = None) -> "ConfigValue":
         return cls(dict.fromkeys(iterable, value))
 
     def to_dict(self) -> Dict[Any, Any]:
@@ -54,9 +54,9 @@ class ConfigValue(Mapping, dict):  # type: ignore[type-arg]
     def copy(self) -> "ConfigValue":
         return self.__copy__()
 
-    clear = update = setdefault = pop = popitem = _immutable  # type: ignore[assignment]
-    __setitem__ = __delitem__ = __delattr__ = _immutable  # type: ignore[assignment]
-    __ior__ = _immutable  # type: ignore[assignment]
+    clear = update = setdefault = pop = popitem = _immutable
+    __setitem__ = __delitem__ = __delattr__ = _immutable
+    __ior__ = _immutable
 
     def __getattr__(self, key: str) -> Any:
         if key == "_data" or key not in self._data:

@@ -60,7 +60,7 @@ class Environment:
 
     def get_environment_info(self, include_ext_info: bool = False) -> Dict[str, Any]:
         """What the code package says about where it was made; empty values are left out."""
-        info = {
+        info: Dict[str, Any] = {
             "platform": os.uname().sysname,
             "username": get_username(),
             "production_token": os.environ.get("METAFLOW_PRODUCTION_TOKEN"),
@@ -132,8 +132,8 @@ def local_root(echo: Any, kind: str = "local", create: bool = True) -> Optional[
     name = settings.DATASTORE_LOCAL_DIR if kind == "local" else settings.DATASTORE_SPIN_LOCAL_DIR
     configured = settings.DATASTORE_SYSROOT_LOCAL if kind == "local" else settings.DATASTORE_SYSROOT_SPIN
     if configured is not None:
-        return os.path.join(configured, name)
-    found = settings.find_upwards(name)
+        return os.path.join(str(configured), name)
+    found: Optional[str] = settings.find_upwards(name)
     if found is None and create:
         found = os.path.realpath(os.path.join(os.getcwd(), name))
         echo("Creating %s datastore in current directory (%s)" % (kind, found))

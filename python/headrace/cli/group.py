@@ -47,7 +47,9 @@ class FlowGroup(LazyGroup):
             ctx.invoked_subcommand = args[0] if args else None
             click.Command.invoke(self, ctx)
             if not args:
-                return ctx.invoke(self.get_command(ctx, "check"))
+                check = self.get_command(ctx, "check")
+                assert check is not None
+                return ctx.invoke(check)
             name, command, rest = self.resolve_command(ctx, args)
             assert command is not None
             with command.make_context(name, rest, parent=ctx) as sub:

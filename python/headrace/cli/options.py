@@ -9,7 +9,7 @@ import click
 from ..parameters import Parameter
 
 
-class _ForeignType(click.ParamType):
+class _ForeignType(click.ParamType):  # type: ignore[type-arg, unused-ignore]
     """A type of ours or of the user, anything with `convert`, as a type of click."""
 
     def __init__(self, inner: Any) -> None:

@@ -95,6 +95,7 @@ def limits_of(max_workers: int, max_num_splits: int, max_log_size: int) -> Dict[
 @click.pass_obj
 def run(
     obj: Any,
+    /,
     tags: List[str],
     max_workers: int,
     max_num_splits: int,

@@ -174,6 +174,7 @@ def make_start(flow_cls: Any) -> FlowGroup:
         lazy=COMMANDS,
         invoke_without_command=True,
         no_args_is_help=False,
+        subcommand_metavar="COMMAND [ARGS]...",
     )
 
 

@@ -26,7 +26,7 @@ from ..errors import CommandException
 @click.option("--ubf-context", default="none", type=click.Choice(["none", "ubf_control", "ubf_task"]))
 @click.option("--num-parallel", default=0, show_default=True)
 @click.pass_obj
-def step(obj: Any, step_name: str, **options: Any) -> None:
+def step(obj: Any, /, step_name: str, **options: Any) -> None:
     if step_name not in obj.graph:
         raise CommandException("Step *%s* doesn't exist." % step_name)
     from ..task import run_from_door

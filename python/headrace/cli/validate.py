@@ -81,7 +81,7 @@ def _pylint_child(args: List[str], write: int) -> None:
     sys.stdout = text = io.StringIO()
     sys.stderr = io.StringIO()
     try:
-        from pylint.lint import Run
+        from pylint.lint import Run  # type: ignore[import-not-found, unused-ignore]
 
         Run(args, None, False)
         output = text.getvalue()
