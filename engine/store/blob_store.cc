@@ -33,6 +33,9 @@ bool is_gzip(std::string_view head) { return head.size() >= 2 && head[0] == '\x1
 /// Storing a tenth less is not worth reading through gunzip: random float64 shrinks by 6 in 100 at half the speed.
 bool worth_it(std::size_t compressed, std::size_t plain) { return compressed + plain / 10 < plain; }
 
+/// Gzip's own 18 bytes and its tables are more than such a pickle could save: numbers, short texts, frames of a foreach.
+constexpr std::size_t kCompressMin = 128;
+
 /// Some pieces from all over `bytes`.
 std::string spots(std::string_view bytes) {
   if (bytes.size() <= codec::kCompressSampleBytes) return std::string{bytes};
@@ -53,6 +56,15 @@ Error not_loaded(const BlobUse& use, const BlobKey& key, const std::string& file
                .why = std::move(why),
                .next = kind == Kind::failed ? "delete that file and run the step that made it again (`resume STEP`)"
                                             : "run the step that made it again (`resume STEP`), or restore the file"};
+}
+
+Result<std::unique_ptr<ObjectReader>> open_object(Backend& backend, const std::string& object, const BlobKey& key,
+                                                  const BlobUse& use) {
+  auto file = backend.open(object);
+  if (file) return *std::move(file);
+  const Error& error = file.error();
+  const bool gone = error.kind == Kind::missing;
+  return not_loaded(use, key, backend.location(object), error.kind, gone ? "the file does not exist" : error.why);
 }
 
 /// Publishes marker and blob in the order that a crash between them harms nobody: a marker alone says nothing.
@@ -254,6 +266,7 @@ Result<BlobKey> BlobStore::put(std::string_view bytes, bool raw) {
   const std::string blob = blob_key(key);
   if (HR_TRY(is_stored(backend_, blob))) return key;
   std::string compressed;
+  raw = raw || bytes.size() < kCompressMin;
   if (!raw) {
     compressed = codec::gzip(bytes);
     raw = !worth_it(compressed.size(), bytes.size());
@@ -270,17 +283,28 @@ std::string BlobStore::blob_key(const BlobKey& key) const {
   return flow_.str() + "/data/" + key.str().substr(0, 2) + "/" + key.str();
 }
 
-Result<std::unique_ptr<BlobReader>> BlobStore::reader(const BlobKey& key, const BlobUse& use) {
+Result<std::unique_ptr<ObjectReader>> BlobStore::open(const BlobKey& key, const BlobUse& use) {
   if (!codec::is_sha1_hex(key.str()) || !is_plain_name(flow_.str())) {
     return Error{.kind = Kind::misuse, .what = fmt::format("`{}` is not the key of a blob", key.str())};
   }
+  return open_object(backend_, blob_key(key), key, use);
+}
+
+Result<std::unique_ptr<BlobReader>> BlobStore::raw_reader(const BlobKey& key, const BlobUse& use) {
+  auto file = HR_TRY(open(key, use));
+  return std::unique_ptr<BlobReader>{
+      std::make_unique<Reader>(std::move(file), backend_.location(blob_key(key)), key, use, true)};
+}
+
+Result<std::unique_ptr<BlobReader>> read_object(Backend& backend, const std::string& object, const BlobKey& key,
+                                                const BlobUse& use) {
+  auto file = HR_TRY(open_object(backend, object, key, use));
+  return std::unique_ptr<BlobReader>{std::make_unique<Reader>(std::move(file), backend.location(object), key, use, false)};
+}
+
+Result<std::unique_ptr<BlobReader>> BlobStore::reader(const BlobKey& key, const BlobUse& use) {
+  auto file = HR_TRY(open(key, use));
   const std::string blob = blob_key(key);
-  auto file = backend_.open(blob);
-  if (!file) {
-    const Error& error = file.error();
-    const bool gone = error.kind == Kind::missing;
-    return not_loaded(use, key, backend_.location(blob), error.kind, gone ? "the file does not exist" : error.why);
-  }
   bool raw = false;
   if (auto marker = backend_.get(marker_key(blob))) {
     const auto json = codec::parse_json(*marker, blob);
@@ -289,7 +313,7 @@ Result<std::unique_ptr<BlobReader>> BlobStore::reader(const BlobKey& key, const 
     return std::move(marker).error();
   }
   return std::unique_ptr<BlobReader>{
-      std::make_unique<Reader>(*std::move(file), backend_.location(blob), key, use, raw)};
+      std::make_unique<Reader>(std::move(file), backend_.location(blob), key, use, raw)};
 }
 
 Result<std::string> BlobStore::get(const BlobKey& key, const BlobUse& use) {

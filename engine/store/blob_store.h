@@ -61,13 +61,20 @@ class BlobStore {
   /// The whole blob, checked.
   Result<std::string> get(const BlobKey& key, const BlobUse& use = {});
   Result<std::unique_ptr<BlobReader>> reader(const BlobKey& key, const BlobUse& use = {});
+  /// A blob of `put_raw`, whatever its marker says: a code package looks like gzip itself.
+  Result<std::unique_ptr<BlobReader>> raw_reader(const BlobKey& key, const BlobUse& use = {});
 
  private:
   Result<BlobKey> put(std::string_view bytes, bool raw);
+  Result<std::unique_ptr<ObjectReader>> open(const BlobKey& key, const BlobUse& use);
   [[nodiscard]] std::string blob_key(const BlobKey& key) const;
 
   Backend& backend_;
   FlowName flow_;
 };
+
+/// Reads any object that is gzip of bytes with this SHA-1, such as an included file, or those bytes themselves.
+Result<std::unique_ptr<BlobReader>> read_object(Backend& backend, const std::string& object, const BlobKey& key,
+                                                const BlobUse& use);
 
 }  // namespace headrace::store
