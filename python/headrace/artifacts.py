@@ -271,27 +271,33 @@ class _Batch:
             self._heads, self._pickles, self._size = [], [], 0
 
 
+#: Class attributes that are no artifacts; Parameters and constants are properties when a task saves.
+_NOT_STORED = (FunctionType, property, classmethod, staticmethod, type)
+
+
 def _artifacts_of(flow: Any) -> List[Tuple[str, Any]]:
-    """`(name, value)` of what a flow object has to save."""
+    """`(name, value)` of what a flow object has to save, sorted by name."""
     from .parameters import Parameter
 
-    cls = flow.__class__
     own = flow.__dict__
-    ephemeral = flow._EPHEMERAL
-    found = []
-    for name in dir(flow):
-        if name.startswith("__") or name in ephemeral:
-            continue
-        if name in own:
-            value = own[name]
-        else:
-            # On the class: Parameters and constants are properties by now; types are no artifacts.
-            if isinstance(getattr(cls, name, None), (property, type)):
+    names = set(own)
+    seen = set()
+    for cls in flow.__class__.__mro__:
+        for name, value in cls.__dict__.items():
+            if name in seen:
                 continue
-            value = getattr(flow, name)
-        if isinstance(getattr(cls, name, None), property) or isinstance(value, (MethodType, FunctionType, Parameter)):
+            seen.add(name)
+            if isinstance(value, property):
+                names.discard(name)
+            elif not isinstance(value, _NOT_STORED):
+                names.add(name)
+    found = []
+    for name in sorted(names - flow._EPHEMERAL):
+        if name.startswith("__"):
             continue
-        found.append((name, value))
+        value = own[name] if name in own else getattr(flow, name)
+        if not isinstance(value, (MethodType, FunctionType, Parameter)):
+            found.append((name, value))
     return found
 
 

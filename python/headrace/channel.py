@@ -26,6 +26,8 @@ Bytes = Union[bytes, bytearray, memoryview]
 DOOR_VARIABLE = "HEADRACE_DOOR"
 
 _HEADER = struct.Struct("<QQQ")
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+_decode = json.JSONDecoder().raw_decode
 _JSON_BYTES_MAX = 64 << 20
 _PAYLOAD_BYTES_MAX = 1 << 40
 
@@ -54,7 +56,7 @@ class Reply:
 
 def encode_frame(request_id: int, fields: Dict[str, Any], payload_size: int = 0) -> bytes:
     """Header and JSON of a frame; the payload follows."""
-    text = json.dumps(fields, separators=(",", ":")).encode("utf-8")
+    text = _encode(fields).encode("utf-8")
     if len(text) > _JSON_BYTES_MAX:
         raise EngineError(
             "misuse", "a message to the engine is too large",
@@ -233,7 +235,7 @@ class _Connection:
             json_size, payload_size, request_id = _HEADER.unpack(self._read(_HEADER.size))
             if json_size > _JSON_BYTES_MAX or payload_size > _PAYLOAD_BYTES_MAX:
                 raise _bad_frame("it claims %d bytes of JSON and %d of payload" % (json_size, payload_size))
-            fields = json.loads(self._read(json_size))
+            fields = _decode(self._read(json_size).decode("utf-8"))[0]
             payload: Bytes = self._read(payload_size) if payload_size else b""
         except OSError as error:
             self._break(error)

@@ -46,9 +46,8 @@ def fork_host(flow: Any, step_command: List[str], known_fds: "Tuple[int, ...]" =
     reason = forksafe.reason_against_forking([*known_fds, mine.fileno(), theirs.fileno()])
     flush_stdio()
     parent = os.getpid()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        pid = os.fork()
+    allow_fork()
+    pid = os.fork()
     if pid == 0:
         status = 1
         try:
@@ -66,6 +65,11 @@ def fork_host(flow: Any, step_command: List[str], known_fds: "Tuple[int, ...]" =
     theirs.close()
     mine.set_inheritable(True)
     return mine.detach()
+
+
+def allow_fork() -> None:
+    """Silences Python 3.12's warning about threads: those of C libraries are harmless, Python's were looked for."""
+    warnings.filterwarnings("ignore", message=".*multi-threaded, use of fork", category=DeprecationWarning)
 
 
 def flush_stdio() -> None:
@@ -134,6 +138,10 @@ class Host:
         if not self._reason:
             for name in _PRELOADED:
                 import_module(name)
+            from .task_state import protect_constants
+
+            protect_constants(self._flow.__class__)
+        allow_fork()
         self._process = TaskProcess(self._flow, Reseeding(), forksafe.memory_limit())
         if self._reason:
             debug("tasks start in fresh interpreters: %s" % self._reason)
@@ -189,9 +197,7 @@ class Host:
         assert self._process is not None
         flush_stdio()
         parent = os.getpid()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)
-            pid = os.fork()
+        pid = os.fork()
         if pid:
             try:
                 # Also done by the child: whoever is first, a signal to the group reaches it.

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import resource
 import signal
 import sys
-from typing import Any, Dict, List, NoReturn, Optional
+from typing import Any, Dict, List, NoReturn, Optional, Tuple
 
 from . import forksafe
 from .channel import DOOR_VARIABLE, Door
 from .seeds import Reseeding
 
 _PR_SET_PDEATHSIG = 1
+_prctl = ctypes.CDLL(None, use_errno=True).prctl
 #: A task is the first to go when memory runs out: before the conductor and the host.
 _OOM_SCORE_ADJ = 500
 
 
 def die_with_parent(parent: int) -> None:
     """SIGKILL for this process when `parent`'s forking thread ends; at once if it has already."""
-    import ctypes
-
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
+    if _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
     if os.getppid() != parent:
         os._exit(1)
@@ -34,7 +34,8 @@ class TaskProcess:
         """memory_limit: bytes for the soft RLIMIT_DATA; None for no limit."""
         self.flow = flow
         self.reseeding = reseeding
-        self._memory_limit = memory_limit
+        self._data_limit = _data_limit(memory_limit)
+        self._oom_score = _oom_score()
 
     def become_task(self, parent: int, out: int, err: int) -> None:
         """Right after the fork, in the child; all of it also holds for an exec'ed interpreter."""
@@ -45,29 +46,33 @@ class TaskProcess:
         for fd in (out, err):
             if fd > 2:
                 os.close(fd)
-        self._raise_oom_score()
-        if self._memory_limit is not None:
-            import resource
-
-            soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
-            limit = self._memory_limit
-            if hard != resource.RLIM_INFINITY:
-                limit = min(limit, hard)
-            if soft == resource.RLIM_INFINITY or soft > limit:
-                resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
+        if self._oom_score:
+            fd = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
+            os.write(fd, self._oom_score)
+            os.close(fd)
+        if self._data_limit is not None:
+            resource.setrlimit(resource.RLIMIT_DATA, self._data_limit)
         if signal.getsignal(signal.SIGINT) in (signal.SIG_IGN, signal.SIG_DFL):
             # A run in the background of a shell without job control ignores SIGINT; the conductor passes it on.
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    @staticmethod
-    def _raise_oom_score() -> None:
-        try:
-            with open("/proc/self/oom_score_adj", "r+") as file:
-                if int(file.read()) < _OOM_SCORE_ADJ:
-                    file.seek(0)
-                    file.write(str(_OOM_SCORE_ADJ))
-        except OSError:
-            pass  # A sandbox without it: the kernel chooses as it likes.
+
+def _data_limit(memory_limit: Optional[int]) -> Optional[Tuple[int, int]]:
+    """RLIMIT_DATA for tasks; None if it stays as it is."""
+    if memory_limit is None:
+        return None
+    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    limit = memory_limit if hard == resource.RLIM_INFINITY else min(memory_limit, hard)
+    return (limit, hard) if soft == resource.RLIM_INFINITY or soft > limit else None
+
+
+def _oom_score() -> bytes:
+    """What to write to a task's oom_score_adj; empty if nothing, or if this sandbox has no such file."""
+    try:
+        with open("/proc/self/oom_score_adj", "r+") as file:
+            return b"%d" % _OOM_SCORE_ADJ if int(file.read()) < _OOM_SCORE_ADJ else b""
+    except OSError:
+        return b""
 
 
 def run_fresh(command: List[str], message: Dict[str, Any], door: int) -> NoReturn:

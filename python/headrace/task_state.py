@@ -15,30 +15,36 @@ def _refuse_change(*_: Any) -> None:
     raise AttributeError("Flow level attributes and Parameters are not modifiable")
 
 
+#: Names of the constants of classes on which they are read-only properties already.
+_constants: Dict[Any, List[str]] = {}
+
+
+def protect_constants(cls: Any) -> List[str]:
+    """Makes the flow's constants read-only properties of its class, once; returns their names."""
+    names = _constants.get(cls)
+    if names is None:
+        names = _constants[cls] = []
+        for name, value in list(constants_of(cls)):
+            setattr(cls, name, property(lambda _, value=value: value, _refuse_change))
+            names.append(name)
+    return names
+
+
 def init_parameters(flow: Any, parameters: InputArtifacts) -> List[str]:
     """Makes Parameters and constants read-only properties of the flow's class; values are loaded when touched.
 
     Returns the attribute names of Parameters and Configs. In a join they are passed on, since nothing else is.
     """
     cls = flow.__class__
+    constants = protect_constants(cls)
     names = []
     for name, param in list(cls._get_parameters()):
         setattr(cls, name, property(_parameter_loader(cls, name, param, parameters), _refuse_change))
         names.append(name)
-    constants = []
-    for name, value in list(constants_of_task(cls, names)):
-        setattr(cls, name, property(lambda _, value=value: value, _refuse_change))
-        constants.append(name)
     setattr(cls, "_graph_info", property(_artifact_loader(cls, "_graph_info", parameters), _refuse_change))
     if isinstance(flow._datastore, OutputArtifacts):
         flow._datastore.passdown_partial(parameters, names + constants + ["_graph_info"])
     return names
-
-
-def constants_of_task(cls: Any, parameter_names: List[str]) -> Any:
-    """The class's constants; those made properties by an earlier call are not seen again."""
-    taken = set(parameter_names)
-    return ((name, value) for name, value in constants_of(cls) if name not in taken)
 
 
 def _parameter_loader(cls: Any, name: str, param: Any, parameters: InputArtifacts) -> Any:
