@@ -1,3 +1,7 @@
-"""`metaflow.cli`: the command line of a flow."""
+"""`metaflow.cli`: the command line of a flow. It is the module `headrace.cli` itself."""
 
-from headrace.cli import main  # noqa: F401
+import sys
+
+from headrace import cli
+
+sys.modules[__name__] = cli

@@ -11,6 +11,7 @@ from headrace.errors import (  # noqa: F401
     UnknownFlowDecoratorException,
     UnknownStepDecoratorException,
 )
+from headrace.decorators.attach import _skipped_in_spin as _should_skip_decorator_for_spin  # noqa: F401
 from headrace.decorators.base import Decorator, FlowDecorator, StepDecorator  # noqa: F401
 from headrace.decorators.attach import (  # noqa: F401
     _base_flow_decorator,

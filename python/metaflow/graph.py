@@ -1,3 +1,7 @@
-"""`metaflow.graph`: The graph of a flow's steps."""
+"""`metaflow.graph`: the graph of a flow's steps. It is the module `headrace.graph` itself."""
 
-from headrace.graph import DAGNode, FlowGraph, deindent_docstring  # noqa: F401
+import sys
+
+from headrace import graph
+
+sys.modules[__name__] = graph

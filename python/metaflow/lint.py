@@ -1,4 +1,7 @@
-"""`metaflow.lint`: Checks of a flow's graph."""
+"""`metaflow.lint`: checks of a flow's graph. It is the module `headrace.lint` itself."""
 
-from headrace.errors import LintWarn  # noqa: F401
-from headrace.lint import *  # noqa: F401,F403
+import sys
+
+from headrace import lint
+
+sys.modules[__name__] = lint

@@ -1,16 +1,7 @@
-"""`metaflow.parameters`: Parameters of a flow."""
+"""`metaflow.parameters`: Parameters of a flow. It is the module `headrace.parameters` itself."""
 
-from headrace.parameters import (  # noqa: F401
-    DelayedEvaluationParameter,
-    DeployTimeField,
-    JSONType,
-    JSONTypeClass,
-    Parameter,
-    ParameterContext,
-    add_custom_parameters,
-    current_flow,
-    deploy_time_eval,
-    flow_context,
-    replace_flow_context,
-    set_parameter_context,
-)
+import sys
+
+from headrace import parameters
+
+sys.modules[__name__] = parameters

@@ -119,6 +119,15 @@ def decompress_list(lststr: str, separator: str = ",", rangedelim: str = ":", zl
     return [prefix + suffix for suffix in suffixes.split(separator)] if mark else lststr.split(separator)
 
 
+def get_latest_run_id(echo: Any, flow_name: str) -> Optional[str]:
+    """The id of the flow's newest run on this machine, None if there is none. echo: not used."""
+    from headrace.client.state import current_provider
+    from headrace.client.store import latest_run
+
+    root = current_provider().root
+    return latest_run(root, flow_name) if root else None
+
+
 def get_object_package_version(obj: Any) -> Tuple[Optional[str], Optional[str]]:
     """Name and version of the package that defines an object's class."""
     name = type(obj).__module__.split(".")[0]

@@ -76,10 +76,6 @@ class MetaflowCardComponent:
         raise NotImplementedError()
 
 
-class RenderedCard(str):
-    """A page as it is stored."""
-
-
 def create_component_id(component: Any) -> str:
     """A new id for a component."""
     import uuid

@@ -1,3 +1,3 @@
 """`metaflow.plugins.retry_decorator`: `@retry`."""
 
-from headrace.decorators.retry import RetryDecorator  # noqa: F401
+from headrace.decorators.retry import MAX_ATTEMPTS, RetryDecorator  # noqa: F401

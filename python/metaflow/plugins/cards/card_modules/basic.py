@@ -1,10 +1,28 @@
-"""`metaflow.plugins.cards.card_modules.basic`: Card types."""
+"""`metaflow.plugins.cards.card_modules.basic`: card types and their parts."""
 
+from headrace.cards.basic import (  # noqa: F401
+    ArtifactsComponent,
+    DagComponent,
+    DefaultComponent,
+    ErrorComponent,
+    HTMLComponent,
+    ImageComponent,
+    LogComponent,
+    MarkdownComponent,
+    PageComponent,
+    PythonCodeComponent,
+    SectionComponent,
+    SerializationErrorComponent,
+    SubTitleComponent,
+    TableComponent,
+    TextComponent,
+    TitleComponent,
+)
 from headrace.cards.types import (  # noqa: F401
     BlankCard,
     DefaultCard,
+    DefaultCardJSON,
     ErrorCard,
-    PageComponent,
-    SectionComponent,
     TaskInfoComponent,
+    TaskSpecCard,
 )
