@@ -131,6 +131,10 @@ Result<void> Graph::check_targets() const {
     }
     if (step.opens()) {
       if (!step.matching_join) return refuse(fmt::format("step `{}` splits, and no join closes it", name(i)));
+      if (step.kind != StepKind::split && steps_[step.next[0]].join) {
+        return refuse(fmt::format("step `{}` leads its {} to the join `{}`", name(i), to_string(step.kind), name(step.next[0])),
+                      "a step must be between them");
+      }
       if (!steps_[*step.matching_join].join) {
         return refuse(fmt::format("step `{}` is to close `{}` and is not a join", name(*step.matching_join), name(i)));
       }

@@ -93,21 +93,32 @@ struct ReleaseLines {
 /// All cloning is done (only of a resumed run, before the first StartAttempt).
 struct CloningDone {};
 
+/// A task was left out, since nothing is executed (clone_only):
+/// `Not executing non-cloned task for step 'FLOW/RUN/STEP' in clone-only resume` is to be printed.
+struct NotExecuted {
+  flow::StepIndex step = 0;
+};
+
 /// Why a run has failed: one error block on stderr. `*` around names is highlighting, as in Metaflow's own text.
 struct Failure {
   std::string headline;
   std::string message;
 };
 
-/// The run is over: nothing is live, no command follows. Exit code 0 if successful, else 1.
+/// The run is over: nothing is live, no command follows. Exit code 0 if successful (`Done!`) or cloned, else 1.
 struct FinishRun {
-  enum class End { successful, failed, interrupted };
+  enum class End {
+    successful,
+    cloned,  ///< clone_only, and the end was not among what could be cloned
+    failed,
+    interrupted,
+  };
   End end = End::failed;
   std::optional<Failure> failure;           ///< present if failed
   std::optional<TaskRef> failed_task;       ///< the task to blame, if it is one
 };
 
 using Command = std::variant<StartAttempt, CloneTask, SignalAttempt, MarkKilled, SayTask, SayRun, HoldLines, ReleaseLines,
-                             CloningDone, FinishRun>;
+                             CloningDone, NotExecuted, FinishRun>;
 
 }  // namespace headrace::sched

@@ -55,7 +55,7 @@ struct Tick {};
 
 using Event = std::variant<Begin, AttemptStarted, AttemptEnded, TaskCloned, Interrupted, RunBroken, Tick>;
 
-/// A task of the run that is resumed, as found in the datastore.
+/// A task of the run that is resumed, as found in the datastore. Of a num_parallel only the control task.
 struct OriginTask {
   flow::StepIndex step = 0;
   std::vector<std::int64_t> indices;  ///< of the foreach and parallel levels around it, outermost first; a control task has 0
