@@ -5,6 +5,10 @@ from __future__ import annotations
 from typing import Any, Dict, Optional
 
 
+def _constant(value: Any) -> property:
+    return property(lambda _: value)
+
+
 class Current:
     """The one object `metaflow.current`. Outside a task everything but `is_running_flow` and `tempdir` is None.
 
@@ -57,7 +61,7 @@ class Current:
     def _update_env(self, env: Dict[str, Any]) -> None:
         """Adds read-only attributes; on the class, as Metaflow does and extensions expect."""
         for name, value in env.items():
-            setattr(self.__class__, name, property(fget=lambda _, value=value: value))
+            setattr(self.__class__, name, _constant(value))
 
     def __contains__(self, key: str) -> bool:
         return getattr(self, key, None) is not None
@@ -145,14 +149,16 @@ class Current:
         """The directory for temporary files: setting `TEMPDIR`."""
         from . import settings
 
-        return settings.TEMPDIR
+        directory: Optional[str] = settings.TEMPDIR
+        return directory
 
     @property
     def graph(self) -> Dict[str, Any]:
         """The flow's graph, as the artifact `_graph_info`. Raises RuntimeError outside a task."""
         if self._flow is None:
             raise RuntimeError("Graph is not available")
-        return self._flow._graph_info
+        info: Dict[str, Any] = self._flow._graph_info
+        return info
 
 
 Current.__module__ = "metaflow.metaflow_current"

@@ -113,7 +113,8 @@ def _replace_configs(cls: Any, config_options: Dict[str, Any]) -> None:
 
 
 def _pre_mutate(cls: Any) -> None:
-    from .mutators import FlowMutator, MutableFlow, MutableStep, StepMutator
+    from .mutators import FlowMutator, MutableFlow, MutableStep
+    from .user_decorators import StepMutator
 
     for mutator in cls._flow_state[FlowStateItems.FLOW_MUTATORS]:
         if not isinstance(mutator, FlowMutator):

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
 from enum import Enum
-from typing import Any, Dict, Iterator, Tuple
+from typing import Any, Dict, Iterator, MutableMapping, Tuple
 
 from .errors import DuplicateFlowDecoratorException
 
@@ -19,7 +18,7 @@ class FlowStateItems(Enum):
     SET_CONFIG_PARAMETERS = 5
 
 
-class _FlowState(MutableMapping):
+class _FlowState(MutableMapping[FlowStateItems, Any]):
     """A flow class's state: own values, and for inheritable keys the base flows' values before them."""
 
     _non_inherited_items = [

@@ -79,11 +79,13 @@ class FlowSpec(metaclass=FlowSpecMeta):
 
     @property
     def _flow_decorators(self) -> Dict[str, List[Any]]:
-        return self._flow_state[FlowStateItems.FLOW_DECORATORS]
+        decorators: Dict[str, List[Any]] = self._flow_state[FlowStateItems.FLOW_DECORATORS]
+        return decorators
 
     @property
     def _flow_mutators(self) -> List[Any]:
-        return self._flow_state[FlowStateItems.FLOW_MUTATORS]
+        mutators: List[Any] = self._flow_state[FlowStateItems.FLOW_MUTATORS]
+        return mutators
 
     @classmethod
     def _get_parameters(cls) -> Iterator[Tuple[str, Any]]:
@@ -154,9 +156,9 @@ class FlowSpec(metaclass=FlowSpecMeta):
     @property
     def index(self) -> Optional[int]:
         """Index of this task in the innermost foreach; None outside a foreach."""
-        if self._foreach_stack:
-            return self._foreach_stack[-1].index
-        return None
+        stack: List[Any] = self._foreach_stack
+        index: Optional[int] = stack[-1].index if stack else None
+        return index
 
     @property
     def input(self) -> Any:

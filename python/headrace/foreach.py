@@ -12,7 +12,7 @@ from typing import Any, Dict, List, Optional
 
 #: One level of foreach. step: the step that was fanned out; var: the artifact it iterates; num_splits: how many
 #: (None if unbounded); index: which one; value: a short text for the item.
-ForeachFrame = namedtuple("ForeachFrame", ["step", "var", "num_splits", "index", "value"], defaults=(None,) * 5)
+ForeachFrame = namedtuple("ForeachFrame", ["step", "var", "num_splits", "index", "value"], defaults=(None, None, None, None, None))
 ForeachFrame.__module__ = "__main__"
 setattr(sys.modules["__main__"], "ForeachFrame", ForeachFrame)
 

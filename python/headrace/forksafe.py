@@ -6,7 +6,7 @@ import fcntl
 import os
 import stat
 import sys
-from typing import Any, Iterable, List, Optional
+from typing import Any, Iterable, List, Optional, Tuple
 
 #: Devices that hold no state.
 _HARMLESS_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
@@ -136,6 +136,7 @@ def _group_memory() -> Optional[int]:
     except OSError:
         return None
     least: Optional[int] = None
+    names: Tuple[str, Optional[str]]
     for _, controllers, path in lines:
         if controllers == "":
             root, names = "/sys/fs/cgroup", ("memory.max", "memory.swap.max")
@@ -153,7 +154,7 @@ def _group_memory() -> Optional[int]:
     return least
 
 
-def _limit_of(directory: str, names: Any) -> Optional[int]:
+def _limit_of(directory: str, names: Tuple[str, Optional[str]]) -> Optional[int]:
     memory = _number(directory, names[0])
     # Version 1 says "no limit" with a number near 2^63.
     if memory is None or memory >= 1 << 60:

@@ -289,7 +289,7 @@ def load(channel: Channel, request: Dict[str, Any]) -> Any:
         return pickle.loads(reply.payload)
     stream = LoadStream(channel, stream_id)
     try:
-        obj = pickle.Unpickler(stream).load()  # type: ignore[arg-type]
+        obj = pickle.Unpickler(stream).load()
     except Exception:
         # Damaged bytes fail to unpickle in any way; the hash tells what is wrong.
         stream.drain()

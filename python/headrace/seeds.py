@@ -23,7 +23,7 @@ def _watch(module: Any) -> None:
         original(*args, **kwargs)
 
     seed.__doc__ = original.__doc__
-    seed.__wrapped__ = original  # type: ignore[attr-defined]
+    setattr(seed, "__wrapped__", original)
     module.seed = seed
 
 
@@ -34,7 +34,7 @@ class _RandomFinder:
     def find_spec(name: str, path: Any = None, target: Any = None) -> Optional[Any]:
         if name != "random":
             return None
-        sys.meta_path.remove(_RandomFinder)  # type: ignore[arg-type]
+        sys.meta_path.remove(_FINDER)
         for finder in sys.meta_path:
             spec = finder.find_spec(name, path, target)
             if spec is not None:
@@ -50,21 +50,24 @@ class _RandomFinder:
         return None
 
 
+_FINDER: Any = _RandomFinder
+
+
 def watch() -> None:
     """Begins to note calls of `random.seed`."""
     module = sys.modules.get("random")
     if module is not None:
         _watch(module)
     else:
-        sys.meta_path.insert(0, _RandomFinder)  # type: ignore[arg-type]
+        sys.meta_path.insert(0, _FINDER)
 
 
 def stop_watching() -> None:
     """In a task: calls are no longer of interest."""
-    module = sys.modules.get("random")
+    module: Any = sys.modules.get("random")
     original = getattr(getattr(module, "seed", None), "__wrapped__", None)
     if original is not None:
-        module.seed = original  # type: ignore[union-attr]
+        module.seed = original
 
 
 def random_was_seeded() -> bool:

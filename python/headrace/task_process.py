@@ -97,7 +97,7 @@ def run_in_fork(process: TaskProcess, message: Dict[str, Any], door: int) -> NoR
     for stream in (sys.__stdout__, sys.__stderr__):
         if stream is not None and not stream.closed:
             # A line is shown when it is printed, as with an interpreter of its own.
-            stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+            stream.reconfigure(line_buffering=True)
     end_process(run_attempt(process.flow, Door(door)))
 
 

@@ -15,6 +15,10 @@ def _refuse_change(*_: Any) -> None:
     raise AttributeError("Flow level attributes and Parameters are not modifiable")
 
 
+def _read_only(value: Any) -> property:
+    return property(lambda _: value, _refuse_change)
+
+
 #: Names of the constants of classes on which they are read-only properties already.
 _constants: Dict[Any, List[str]] = {}
 
@@ -25,7 +29,7 @@ def protect_constants(cls: Any) -> List[str]:
     if names is None:
         names = _constants[cls] = []
         for name, value in list(constants_of(cls)):
-            setattr(cls, name, property(lambda _, value=value: value, _refuse_change))
+            setattr(cls, name, _read_only(value))
             names.append(name)
     return names
 
@@ -50,7 +54,7 @@ def init_parameters(flow: Any, parameters: InputArtifacts) -> List[str]:
 def _parameter_loader(cls: Any, name: str, param: Any, parameters: InputArtifacts) -> Any:
     def load(_: Any) -> Any:
         value = param.load_parameter(parameters[name])
-        setattr(cls, name, property(lambda _, value=value: value, _refuse_change))
+        setattr(cls, name, _read_only(value))
         return value
 
     return load
@@ -59,7 +63,7 @@ def _parameter_loader(cls: Any, name: str, param: Any, parameters: InputArtifact
 def _artifact_loader(cls: Any, name: str, parameters: InputArtifacts) -> Any:
     def load(_: Any) -> Any:
         value = parameters[name]
-        setattr(cls, name, property(lambda _, value=value: value, _refuse_change))
+        setattr(cls, name, _read_only(value))
         return value
 
     return load
