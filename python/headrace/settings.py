@@ -75,13 +75,16 @@ def _local_config() -> Dict[str, Any]:
     return _read_json(os.path.join(directory, "config.json")) if directory else {}
 
 
-def _lookup(env_name: str, default: Any) -> Any:
+def _read_files() -> "Tuple[Dict[str, Any], Dict[str, Any]]":
     global _files
+    _files = (_local_config(), _global_config())
+    return _files
+
+
+def _lookup(env_name: str, default: Any) -> Any:
     if env_name in os.environ:
         return os.environ[env_name]
-    if _files is None:
-        _files = (_local_config(), _global_config())
-    for content in _files:
+    for content in _files or _read_files():
         if env_name in content:
             return content[env_name]
     return default
@@ -211,3 +214,11 @@ def load_all() -> None:
         __getattr__(name)
     for option in DEBUG_OPTIONS:
         __getattr__("DEBUG_%s" % option.upper())
+
+
+def check_given() -> None:
+    """Looks up every key that somebody has set, so that an ill-typed one is found before anything starts."""
+    for content in (os.environ, *(_files or _read_files())):
+        for env_name in list(content):
+            if env_name.startswith("METAFLOW_") and env_name[len("METAFLOW_"):] in DEFAULTS:
+                __getattr__(env_name[len("METAFLOW_"):])

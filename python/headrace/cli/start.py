@@ -205,7 +205,7 @@ def _start(
     args: List[str] = list(ctx.saved_args)  # type: ignore[attr-defined]
     command = args[0] if args else "check"
     _banner(state, quiet)
-    settings.load_all()
+    settings.check_given()
     state.pylint = pylint
     state.check = functools.partial(_check, state.echo)
     state.package_suffixes = package_suffixes.split(",")
