@@ -18,7 +18,7 @@ import struct
 from _thread import allocate_lock
 from typing import Any, Callable, Dict, List, Optional, Tuple, Union
 
-from .errors import EngineError
+from .errors import EngineError, StoreError
 
 Bytes = Union[bytes, bytearray, memoryview]
 
@@ -28,6 +28,8 @@ DOOR_VARIABLE = "HEADRACE_DOOR"
 _HEADER = struct.Struct("<QQQ")
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 _decode = json.JSONDecoder().raw_decode
+#: Requests that are not about stored data.
+_PROCESS_OPS = frozenset(("begin", "start_workers", "wait_workers"))
 _JSON_BYTES_MAX = 64 << 20
 _PAYLOAD_BYTES_MAX = 1 << 40
 
@@ -87,6 +89,7 @@ class Door:
     def __init__(self, fd: int) -> None:
         """fd: owned from now on."""
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, fileno=fd)
+        _doors.append(self)
 
     def fileno(self) -> int:
         return self._socket.fileno()
@@ -108,7 +111,18 @@ class Door:
         return mine
 
     def close(self) -> None:
+        _doors.remove(self)
         self._socket.close()
+
+
+#: Open doors of this process.
+_doors: List[Door] = []
+
+
+def own_fds() -> List[int]:
+    """Descriptors of this process's doors and connections; forked processes know how to deal with them."""
+    doors = [door.fileno() for door in _doors]
+    return doors + [c._connection.fileno() for c in _channels if c._connection is not None]
 
 
 def _lost(why: Any) -> EngineError:
@@ -267,6 +281,9 @@ class _Connection:
             for waiter in self._waiters.values():
                 waiter.wake()
 
+    def fileno(self) -> int:
+        return self._stream.fileno()
+
     def close(self) -> None:
         self._stream.close()
 
@@ -292,7 +309,8 @@ class Channel:
         fields["op"] = op
         reply = self._connected().request(fields, payload, to_the_end)
         if reply.fields.get("ok") is not True:
-            raise EngineError.from_json(reply.fields.get("error") or {"what": "the engine refused `%s`" % op})
+            error = EngineError if op in _PROCESS_OPS else StoreError
+            raise error.from_json(reply.fields.get("error") or {"what": "the engine refused `%s`" % op})
         return reply
 
     def _connected(self) -> _Connection:

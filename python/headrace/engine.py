@@ -57,7 +57,10 @@ class StoreDoor:
 
     def get(self) -> Door:
         with self._lock:
-            if self._door is None or _is_closed(self._door):
+            if self._door is not None and _is_closed(self._door):
+                self._door.close()
+                self._door = None
+            if self._door is None:
                 self._door = _spawn_store()
             return self._door
 

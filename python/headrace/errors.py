@@ -18,7 +18,8 @@ The tree, with the module each class belongs to (pickles and `except` clauses na
     ├── FailureHandledByCatch               metaflow.plugins.catch_decorator
     ├── TaskFailed                          metaflow.runtime
     └── EngineError                         headrace.errors
-        └── EngineMissing
+        ├── EngineMissing
+        └── StoreError (also a DataException)
     MetaflowExceptionWrapper                metaflow.exception (how a task's exception is stored)
     MulticoreException                      metaflow.multicore_utils
 
@@ -354,6 +355,12 @@ class EngineError(MetaflowException):
     def from_json(cls, error: Dict[str, Any]) -> "EngineError":
         """The exception for the `error` object of an answer."""
         return cls(**{key: str(error.get(key) or "") for key in ("kind", "what", "where", "why", "next")})
+
+
+class StoreError(EngineError, DataException):
+    """The engine could not read or write what is stored."""
+
+    headline = "Data store error"
 
 
 class EngineMissing(EngineError):

@@ -17,7 +17,9 @@ def reason_against_forking(known_fds: Iterable[int]) -> str:
 
     known_fds: descriptors that are this package's own.
     """
-    return _threads() or _open_files(set(known_fds))
+    from .channel import own_fds
+
+    return _threads() or _open_files({*known_fds, *own_fds()})
 
 
 def _threads() -> str:

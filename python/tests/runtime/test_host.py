@@ -414,3 +414,26 @@ def test_lazy_load_in_a_child_of_the_step(host: Any) -> None:
     )
     task = conductor.run()
     assert task.value("x") == ["start1", "start2"]
+
+
+def test_a_channel_opened_at_import_is_no_obstacle(host: Any) -> None:
+    conductor = host(
+        """
+        import os, socket
+        from headrace.channel import Channel, Door
+
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        if os.fork() == 0:
+            ours.close()
+            while theirs.recv(100):
+                pass
+            os._exit(0)
+        theirs.close()
+        door = Door(ours.detach())
+        channel = Channel(lambda: door)
+        channel._connected()
+        """,
+        "self.x = 1",
+    )
+    assert conductor.ready["fork_safe"], conductor.ready["reason"]
+    assert conductor.run().value("x") == 1
