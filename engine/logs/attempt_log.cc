@@ -171,9 +171,9 @@ namespace {
 
 template <class State>
 loop::Async<void> write_once(std::shared_ptr<State> state, bool last) {
-  Batch batch = state->take_batch(last);
-  batch = co_await state->pool.run([moved = std::move(batch)]() mutable { return write_batch(std::move(moved)); });
-  state->put_back(std::move(batch));
+  auto work = [batch = state->take_batch(last)]() mutable { return write_batch(std::move(batch)); };
+  Batch written = co_await state->pool.run(work);
+  state->put_back(std::move(written));
 }
 
 /// Writes at the end of this turn, or after the write that is under way.

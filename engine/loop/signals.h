@@ -17,7 +17,8 @@ class Signals {
   Signals(const Signals&) = delete;
   Signals& operator=(const Signals&) = delete;
 
-  /// The number of the next signal, one for each delivery; 0 after `close`.
+  /// The number of the next signal, one for each delivery; 0 after `close`. Different signals that came while
+  /// nobody waited may be given in another order.
   [[nodiscard]] Async<int> next();
   void close();
 

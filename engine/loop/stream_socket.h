@@ -30,7 +30,8 @@ class StreamSocket {
   [[nodiscard]] Async<Result<void>> read_exact(std::span<char> buffer);
   /// Reads what is there, at least one byte, at most the buffer.
   [[nodiscard]] Async<Result<std::size_t>> read_some(std::span<char> buffer);
-  /// Writes the pieces one after another; the bytes must live until then.
+  /// Writes the pieces one after another; the bytes must live until then. (GCC 12 does not compile a braced list inside
+  /// a `co_await`: make the vector first.)
   [[nodiscard]] Async<Result<void>> write_all(std::vector<std::string_view> pieces);
 
   /// Ends what waits in `read_*` and `write_all` with `missing`, and closes the descriptor.
