@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Dict, Iterator, Optional
+from typing import TYPE_CHECKING, Any, Dict, Iterable, Iterator, Optional
 
 from headrace.client.base import _CLASSES, MetaflowObject
+from headrace.errors import MetaflowNotFound
 
 if TYPE_CHECKING:
     from headrace.client.task import Task
@@ -61,26 +62,30 @@ class Step(MetaflowObject):
         graph: Dict[str, Any] = task["_graph_info"].data if task else {"steps": {}}
         return graph
 
-    def _sibling(self, name: str) -> "Step":
+    def _siblings(self, names: Iterable[str]) -> Iterator["Step"]:
+        """The steps of these names, as far as they have begun: a switch takes one way, a failed run ends early."""
         flow, run, _ = self.path_components
-        return Step("%s/%s/%s" % (flow, run, name), _namespace_check=False, _metaflow=self._metaflow)
+        for name in names:
+            try:
+                yield Step("%s/%s/%s" % (flow, run, name), _namespace_check=False, _metaflow=self._metaflow)
+            except MetaflowNotFound:
+                continue
 
     @property
     def parent_steps(self) -> Iterator["Step"]:
-        """The steps that lead to this one."""
+        """The steps that lead to this one and have begun."""
         graph = self._graph()
-        if self.id != graph.get("start_step", "start"):
-            for name, node in graph["steps"].items():
-                if self.id in node["next"]:
-                    yield self._sibling(name)
+        if self.id == graph.get("start_step", "start"):
+            return iter(())
+        return self._siblings(name for name, node in graph["steps"].items() if self.id in node["next"])
 
     @property
     def child_steps(self) -> Iterator["Step"]:
-        """The steps this one leads to."""
+        """The steps this one leads to and that have begun."""
         graph = self._graph()
-        if self.id != graph.get("end_step", "end"):
-            for name in graph["steps"].get(self.id, {}).get("next", ()):
-                yield self._sibling(name)
+        if self.id == graph.get("end_step", "end"):
+            return iter(())
+        return self._siblings(graph["steps"].get(self.id, {}).get("next", ()))
 
 
 _CLASSES["step"] = Step

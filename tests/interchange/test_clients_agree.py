@@ -1,0 +1,123 @@
+"""Both clients say the same of what either product has written."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, Dict
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+FLOWS = HERE.parent / "flows"
+OWN = HERE / "flows"
+
+RUNS = {
+    "hello": (FLOWS, True),
+    "branch": (FLOWS, True),
+    "foreach": (FLOWS, True),
+    "nested": (FLOWS, True),
+    "retrying": (FLOWS, True),
+    "failing": (FLOWS, False),
+    "catching": (FLOWS, True),
+    "switching": (FLOWS, True),
+    "parallel_nodes": (FLOWS, True),
+    "parameters": (FLOWS, True),
+    "everything": (OWN, True),
+    "broken_once": (OWN, False),
+    "with_card": (OWN, True),
+}
+#: What differs between two runs of one flow, besides times and ids.
+_NOISE = re.compile(r"\d{16}|\d{4}-\d\d-\d\d[ T][\d:.]+|/[^ '\"]*/|0x[0-9a-f]+")
+
+
+def flow_name(path: Path) -> str:
+    found = re.search(r"class (\w+)\(FlowSpec\)", path.read_text())
+    assert found
+    return found.group(1)
+
+
+@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.parametrize("writer", ["headrace", "metaflow"])
+def test_both_clients_read_it_alike(written: Any, writer: str, name: str) -> None:
+    folder, succeeds = RUNS[name]
+    both, ran = written(writer, folder / (name + ".py"))
+    assert (ran.code == 0) == succeeds, ran.stdout + ran.stderr
+    flow = flow_name(folder / (name + ".py"))
+    ours, theirs = (both.describe(reader, flow) for reader in ("headrace", "metaflow"))
+    assert ours == theirs
+    (run,) = ours["runs"].values()
+    assert run["successful"] is succeeds and run["user_tags"] == ["mine"]
+
+
+def essence(run: Dict[str, Any]) -> Dict[str, Any]:
+    """What must be the same in two runs of one flow, whatever the order in which tasks began."""
+    steps: Dict[str, Any] = {}
+    for step, told in run["steps"].items():
+        tasks = []
+        for task in told["tasks"].values():
+            latest = task["latest"]
+            artifacts = {
+                name: (_NOISE.sub("*", a["data"]), a["sha"] if not _NOISE.search(a["data"]) else "")
+                for name, a in latest["artifacts"].items()
+                if name not in ("me", "run", "problem")
+            }
+            tasks.append(
+                {
+                    "artifacts": artifacts,
+                    "index": latest["index"],
+                    "ok": (latest["successful"], latest["finished"], latest["current_attempt"]),
+                    "metadata": sorted(set(latest["metadata_dict"]) - {"git-info"}),
+                    "stdout": _NOISE.sub("*", latest["stdout"]),
+                    "transition": latest["hidden"].get("_transition"),
+                    "stack": latest["hidden"].get("_foreach_stack"),
+                    "iterations": latest["hidden"].get("_iteration_stack"),
+                    "parents": len(latest.get("parents", ())),
+                    "children": len(latest.get("children", ())),
+                }
+            )
+        steps[step] = sorted(tasks, key=lambda t: (str(t["index"]), str(t["iterations"]), str(t["artifacts"])))
+    return {"steps": steps, "ok": (run["successful"], run["finished"]), "data": run["data"]}
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_both_products_write_it_alike(written: Any, name: str) -> None:
+    """Same artifacts with the same keys, same metadata fields, logs, transitions and attempts."""
+    folder, _ = RUNS[name]
+    flow = flow_name(folder / (name + ".py"))
+    found = []
+    for writer in ("headrace", "metaflow"):
+        both, _ = written(writer, folder / (name + ".py"))
+        (run,) = both.describe("metaflow", flow)["runs"].values()
+        found.append(essence(run))
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("writer", ["headrace", "metaflow"])
+def test_pickled_client_objects_and_classes(written: Any, writer: str) -> None:
+    """Artifacts that hold objects of the client, read by the other product."""
+    both, _ = written(writer, OWN / "everything.py")
+    code = (
+        "from metaflow import Flow, namespace; namespace(None); r = Flow('EverythingFlow').latest_run; d = r['start'].task.data;"
+        "print(d.me.pathspec == r['start'].task.pathspec, d.run == r or d.run.pathspec == r.pathspec, d.counts['a'],"
+        " len(d.large), d.text.encode('utf-8'), d.data, type(d.me).__name__)"
+    )
+    text = "True True 5 2097152 b'an included file, \\xc3\\xa4\\n' b'an included file, \\xc3\\xa4\\n' Task\n"
+    for reader in ("headrace", "metaflow"):
+        assert both.python(reader, code) == text
+
+
+@pytest.mark.parametrize("writer", ["headrace", "metaflow"])
+def test_cards_are_found_by_both(written: Any, writer: str) -> None:
+    both, _ = written(writer, OWN / "with_card.py")
+    code = (
+        "from metaflow import Flow, namespace; from metaflow.cards import get_cards; namespace(None)\n"
+        "t = Flow('CardFlow').latest_run['start'].task\n"
+        "for c in sorted(get_cards(t), key=lambda c: c.type): print(c.type, c.id, c.hash, c.path, len(c.get()), c.get()[:100])\n"
+        "print(len(get_cards(t, type='blank')), len(get_cards(t, id='named')))"
+    )
+    ours, theirs = both.python("headrace", code), both.python("metaflow", code)
+    assert ours == theirs and ours.endswith("1 1\n")
+    lists = [both[reader]("with_card.py", "card", "list", "--as-json") for reader in ("headrace", "metaflow")]
+    assert [ran.code for ran in lists] == [0, 0]
+    assert sorted(lists[0].stdout.split()) == sorted(lists[1].stdout.split())
