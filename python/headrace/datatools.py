@@ -99,13 +99,15 @@ class Local:
         )
 
 
-for _cls in (
-    MetaflowS3InvalidObject, MetaflowS3URLException, MetaflowS3Exception, MetaflowS3NotFound, MetaflowS3AccessDenied,
-    MetaflowS3InvalidRange, MetaflowS3InsufficientDiskSpace, RangeInfo, S3,
-):
-    _cls.__module__ = "metaflow.plugins.datatools.s3.s3"
-for _cls in (S3GetObject, S3PutObject):
-    _cls.__module__ = "metaflow.plugins.datatools.s3"
-for _cls in (MetaflowLocalURLException, MetaflowLocalNotFound, Local):
-    _cls.__module__ = "metaflow.plugins.datatools.local"
-del _cls
+_MODULES = {
+    "metaflow.plugins.datatools.s3.s3": (
+        MetaflowS3InvalidObject, MetaflowS3URLException, MetaflowS3Exception, MetaflowS3NotFound,
+        MetaflowS3AccessDenied, MetaflowS3InvalidRange, MetaflowS3InsufficientDiskSpace, RangeInfo, S3,
+    ),
+    "metaflow.plugins.datatools.s3": (S3GetObject, S3PutObject),
+    "metaflow.plugins.datatools.local": (MetaflowLocalURLException, MetaflowLocalNotFound, Local),
+}
+for _module, _classes in _MODULES.items():
+    for _cls in _classes:
+        _cls.__module__ = _module
+del _module, _classes, _cls

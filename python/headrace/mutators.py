@@ -221,7 +221,7 @@ class _Mutable:
 
 def _built_in_class(deco_type: Any, base: type) -> Any:
     """The class behind `metaflow.NAME`, which is a `functools.partial`; None if it is no decorator of that kind."""
-    args = getattr(deco_type, "args", ())
+    args: Any = getattr(deco_type, "args", ())
     if len(args) == 1 and isinstance(args[0], type) and issubclass(args[0], base):
         return args[0]
     return deco_type if isinstance(deco_type, type) and issubclass(deco_type, base) else None

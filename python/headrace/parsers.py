@@ -29,7 +29,7 @@ _CONDA_LINE = re.compile(r"^([A-Za-z0-9_\-\.]+)(\s*[=<>!~].+\s*)?$")
 def yaml_parser(content: str) -> Any:
     """What YAML text says. Needs the package `yaml` (PyYAML) in the environment that starts the run."""
     try:
-        import yaml
+        import yaml  # type: ignore[import-untyped,unused-ignore]
     except ImportError as error:
         raise MetaflowException(
             "The parser `yaml_parser` needs PyYAML, which is not installed: run `python -m pip install pyyaml`, or write "
@@ -83,19 +83,21 @@ def requirements_txt_parser(content: str) -> Packages:
     return parsed
 
 
+def _toml() -> Any:
+    """A parser of TOML: Python's own from 3.11 on, else the package tomli."""
+    from importlib import import_module
+
+    for name in ("tomllib", "tomli"):
+        try:
+            return import_module(name)
+        except ImportError:
+            pass
+    raise RuntimeError("Could not import a TOML library. For Python <3.11, please install 'tomli'.")
+
+
 def pyproject_toml_parser(content: str) -> Packages:
     """As `requirements_txt_parser`, from `requires-python` and `dependencies` of `[project]` (PEP 621)."""
-    toml: Any
-    try:
-        import tomllib as toml
-    except ImportError:
-        try:
-            import tomli as toml
-        except ImportError:
-            raise RuntimeError(
-                "Could not import a TOML library. For Python <3.11, please install 'tomli'."
-            ) from None
-    project = toml.loads(content).get("project", {})
+    project = _toml().loads(content).get("project", {})
     parsed: Packages = {"packages": {}, "python": None}
     requires: Optional[str] = project.get("requires-python")
     if requires is not None:

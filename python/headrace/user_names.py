@@ -10,7 +10,7 @@ class DecoratorNames:
 
     def __init__(self) -> None:
         self._classes: Dict[str, Any] = {}
-        self._retired: set = set()
+        self._retired: "set[str]" = set()
 
     def add(self, name: str, cls: Any, bases: Iterable[Any]) -> None:
         """Registers `cls`; its bases are no longer found by name."""

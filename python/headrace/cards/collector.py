@@ -194,7 +194,7 @@ class CardComponentCollector:
         self._managers: Dict[str, CardComponentManager] = {}
         self._by_id: Dict[str, str] = {}
         self._default: Optional[str] = None
-        self._warned: set = set()
+        self._warned: "set[str]" = set()
 
     def _add_card(self, card: Dict[str, Any]) -> None:
         """card: see `CardDecorator.task_pre_step`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Callable, Dict, List, Optional, Tuple, Union
+from typing import Any, Callable, Dict, List, Optional, Union
 
 from .basic import (
     ArtifactsComponent,
@@ -88,7 +88,7 @@ class Artifact(UserComponent):
         self._name = name
         self._compressed = compressed
 
-    def update(self, artifact: Any) -> None:  # type: ignore[override]
+    def update(self, artifact: Any) -> None:
         """Shows another object."""
         self._artifact = artifact
 
@@ -150,7 +150,7 @@ class Image(UserComponent):
         """The image of a figure of matplotlib, or of the figure of an axis."""
         return cls(plot, label, disable_updates)
 
-    def update(self, image: Any, label: Optional[str] = None) -> None:  # type: ignore[override]
+    def update(self, image: Any, label: Optional[str] = None) -> None:
         """Shows another image of any of these kinds."""
         self._set(image, label if label is not None else self._label)
 
@@ -184,7 +184,7 @@ class Markdown(UserComponent):
     def __init__(self, text: Optional[str] = None) -> None:
         self._text = text
 
-    def update(self, text: Optional[str] = None) -> None:  # type: ignore[override]
+    def update(self, text: Optional[str] = None) -> None:
         """Shows another text."""
         self._text = text
 
@@ -208,7 +208,7 @@ class ProgressBar(UserComponent):
         self._unit = unit
         self._metadata = metadata
 
-    def update(self, new_value: int, metadata: Optional[str] = None) -> None:  # type: ignore[override]
+    def update(self, new_value: int, metadata: Optional[str] = None) -> None:
         """Shows another value."""
         self._value = new_value
         if metadata is not None:
@@ -265,7 +265,7 @@ class ValueBox(UserComponent):
             raise ValueError("Numeric value must be between -1e15 and 1e15, got %s" % value)
         self._values["value"] = value
 
-    def update(self, title: Optional[str] = None, value: Any = None,  # type: ignore[override]
+    def update(self, title: Optional[str] = None, value: Any = None,
                subtitle: Optional[str] = None, theme: Optional[str] = None,
                change_indicator: Optional[str] = None) -> None:
         """Shows other texts; what is not given stays."""
@@ -301,7 +301,7 @@ class VegaChart(UserComponent):
             raise ValueError("%s is not an altair chart" % name)
         return cls(altair_chart.to_dict())
 
-    def update(self, spec: Any = None) -> None:  # type: ignore[override]
+    def update(self, spec: Any = None) -> None:
         """Shows another chart: a specification, or one of Altair."""
         if spec is not None:
             self._spec = spec.to_dict() if hasattr(spec, "to_dict") else spec
@@ -344,7 +344,7 @@ class JSONViewer(UserComponent):
             self._options["max_height"] = max_height  # type: ignore[assignment]
         self._title = title
 
-    def update(self, data: Any) -> None:  # type: ignore[override]
+    def update(self, data: Any) -> None:
         """Shows other data."""
         self._data = data
 
@@ -373,7 +373,7 @@ class YAMLViewer(JSONViewer):
         if isinstance(self._data, str):
             return self._data
         try:
-            import yaml
+            import yaml  # type: ignore[import-untyped,unused-ignore]
         except ImportError:
             return super()._text()
         return str(yaml.safe_dump(self._data, default_flow_style=False, sort_keys=False))
@@ -387,7 +387,7 @@ class EventsTimeline(UserComponent):
     VALID_THEMES = {
         "default", "success", "warning", "error", "info", "primary", "secondary", "tool_call", "ai_response",
     }
-    _PAYLOADS: Tuple[type, ...] = (ValueBox, Image, Markdown, Artifact, PythonCode, JSONViewer)
+    _PAYLOADS = (ValueBox, Image, Markdown, Artifact, PythonCode, JSONViewer)
 
     def __init__(self, title: Optional[str] = None, max_events: int = 100) -> None:
         self._title = title
@@ -398,7 +398,7 @@ class EventsTimeline(UserComponent):
         self._last: Optional[float] = None
         self._finished = False
 
-    def update(self, event_data: Dict[str, Any], style_theme: Optional[str] = None,  # type: ignore[override]
+    def update(self, event_data: Dict[str, Any], style_theme: Optional[str] = None,
                priority: Optional[str] = None, payloads: Optional[Dict[str, Any]] = None,
                finished: Optional[bool] = None) -> None:
         """Adds an event.

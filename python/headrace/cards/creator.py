@@ -193,6 +193,8 @@ def _fork(output: int, work: Any) -> int:
     try:
         os.dup2(output, 1)
         os.dup2(output, 2)
+        # The step may have put something else in their place.
+        sys.stdout = sys.stderr = open(1, "w", buffering=1, closefd=False, errors="backslashreplace")
         work()
         code = 0
     except BaseException:

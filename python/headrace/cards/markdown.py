@@ -29,7 +29,7 @@ def inline_html(text: str) -> str:
             parts[at] = "<code>%s</code>" % escaped.strip("`")
             continue
         for pattern, replacement in _INLINE:
-            escaped = pattern.sub(replacement, escaped)  # type: ignore[call-overload]
+            escaped = pattern.sub(replacement, escaped)
         parts[at] = escaped
     return "".join(parts)
 

@@ -64,9 +64,10 @@ class CardDecorator(StepDecorator):
             pathspec = "/".join((flow.name, str(run_id), step_name, str(task_id)))
             creator = CardCreator(flow, pathspec, default_card_root(self._root), _log)
             current._update_env({"card": CardComponentCollector(_log, creator)})
-        current.card._add_card(self._card)
+        collector = current.get("card")
+        collector._add_card(self._card)
         if self is self._cards_of_step[-1]:
-            current.card._finalize()
+            collector._finalize()
 
     def _checked_id(self) -> Any:
         import re
@@ -88,8 +89,9 @@ class CardDecorator(StepDecorator):
             return
         from ..current import current
 
-        manager = current.card._managers[self._card["uuid"]]
-        creator = current.card._creator
+        collector = current.get("card")
+        manager = collector._managers[self._card["uuid"]]
+        creator = collector._creator
         try:
             creator.create(self._card, manager, "render", wait=True, final=True)
             creator.create(self._card, manager, "refresh", wait=True, final=True)

@@ -52,7 +52,7 @@ class CatchDecorator(StepDecorator):
         if hasattr(flow, "_parallel_ubf_iter"):
             from ..current import current
 
-            flow._control_mapper_tasks = ["/".join((current.run_id, current.step_name, current.task_id))]
+            flow._control_mapper_tasks = ["%s/%s/%s" % (current.run_id, current.step_name, current.task_id)]
         wrapper = MetaflowExceptionWrapper(exception)
         flow._catch_exception = wrapper
         self._set_var(flow, wrapper)

@@ -54,7 +54,8 @@ class ParallelDecorator(StepDecorator):
         self.environment = environment
         from ..current import current
 
-        type(current).parallel = property(lambda self: parallel_of_environment())
+        # On the class, so that it is read anew each time it is looked at.
+        setattr(type(current), "parallel", property(lambda self: parallel_of_environment()))
 
     def task_pre_step(self, step_name: str, task_datastore: Any, metadata: Any, run_id: Any, task_id: Any, flow: Any,
                       graph: Any, retry_count: int, max_user_code_retries: int, ubf_context: Any,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any, Dict
 
-from .parallel import ParallelDecorator
+from .parallel import ParallelDecorator, parallel_of_environment
 
 
 class PytorchParallelDecorator(ParallelDecorator):
@@ -29,7 +29,7 @@ def setup_torch_distributed(master_port: Any = None) -> None:
         # Runs of one moment must not meet at one port.
         run_id = str(current.run_id)
         master_port = 51000 + int(run_id) % 10000 if run_id.isdigit() else 51001
-    parallel = current.parallel
+    parallel = parallel_of_environment()
     os.environ.update(
         {
             "MASTER_PORT": str(master_port),

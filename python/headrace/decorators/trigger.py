@@ -15,7 +15,7 @@ def _deploy_time(name: str, types: Any, function: Any) -> Any:
     """A value that a function gives when the flow is deployed."""
     from ..parameters import DeployTimeField
 
-    return DeployTimeField(name, types, None, function, False, print_representation=str(function))
+    return DeployTimeField(name, types, "value", function, False, print_representation=str(function))
 
 
 def _is_deploy_time(value: Any) -> bool:
