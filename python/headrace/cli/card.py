@@ -55,7 +55,7 @@ def _query_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.argument("pathspec")
 @_query_options
 @click.pass_obj
-def view(obj: Any, pathspec: str, **query: Any) -> None:
+def view(obj: Any, /, pathspec: str, **query: Any) -> None:
     """
     View the HTML card in browser based on the pathspec.\n
     The pathspec can be of the form:\n
@@ -79,7 +79,7 @@ def view(obj: Any, pathspec: str, **query: Any) -> None:
 @click.argument("path", required=False)
 @_query_options
 @click.pass_obj
-def get(obj: Any, pathspec: str, path: Optional[str], **query: Any) -> None:
+def get(obj: Any, /, pathspec: str, path: Optional[str], **query: Any) -> None:
     """
     Get the HTML string of the card based on pathspec.\n
     The pathspec can be of the form:\n
@@ -107,7 +107,7 @@ def get(obj: Any, pathspec: str, path: Optional[str], **query: Any) -> None:
 @click.option("--as-json", is_flag=True, help="Print all available cards as a JSON object")
 @click.option("--file", help="Save the available card list to file.")
 @click.pass_obj
-def list_cards(obj: Any, pathspec: Optional[str], as_json: bool, file: Optional[str], **query: Any) -> None:
+def list_cards(obj: Any, /, pathspec: Optional[str], as_json: bool, file: Optional[str], **query: Any) -> None:
     if pathspec is None:
         _list_run(obj, as_json, file, query)
         return

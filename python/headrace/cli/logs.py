@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
-from typing import Any, List, Optional, Tuple
+from typing import Any, Callable, List, Optional, Tuple
 
 import click
 
@@ -41,8 +41,8 @@ def logs() -> None:
     pass
 
 
-def _stream_options(verb: str, what: str) -> Any:
-    def add(command: Any) -> Any:
+def _stream_options(verb: str, what: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
         for name, default, text in (
             ("both", True, "both stdout and stderr"),
             ("stderr", False, "stderr"),

@@ -48,8 +48,8 @@ class Task(MetaflowObject):
     @property
     def artifacts(self) -> Any:
         """A named tuple of the DataArtifact objects: `task.artifacts.x.data`."""
-        found = list(self)
-        return namedtuple("MetaflowArtifacts", [artifact.id for artifact in found])._make(found)
+        found = {artifact.id: artifact for artifact in self}
+        return namedtuple("MetaflowArtifacts", list(found))(**found)
 
     def _stored(self, name: str, default: Any) -> Any:
         try:
@@ -136,7 +136,7 @@ class Task(MetaflowObject):
         """Where it ran, as the tag `runtime:` says; None if no tag does."""
         for tag in self._tags:
             if tag.startswith("runtime:"):
-                return tag.split(":")[1]
+                return str(tag.split(":")[1])
         return None
 
     @property

@@ -93,23 +93,42 @@ class FlowCommands:
         with flow_context(self._flow):
             return words_for(make_start(self._flow).params, arguments)
 
-    def _words(self, command: str, arguments: Dict[str, Any]) -> List[str]:
-        from headrace.cli.options import ParameterCommand, parameter_option
+    def command(self, group: Any, name: str) -> Any:
+        """The click command of this name, `_` standing for `-`, below a group (None: the top level); None if absent."""
         from headrace.cli.start import cli
+
+        for spelled in (name, name.replace("_", "-")):
+            found = (group or cli).get_command(None, spelled)  # type: ignore[arg-type]
+            if found is not None:
+                return found
+        return None
+
+    def params_of(self, command: Any) -> List[Any]:
+        """The click parameters of a command, those of the flow's Parameters included."""
+        from headrace.cli.options import ParameterCommand, parameter_option
         from headrace.parameters import flow_context
 
-        found: Any = cli.get_command(None, command)  # type: ignore[arg-type]
-        params = list(found.params)
+        params = list(command.params)
+        if not isinstance(command, ParameterCommand):
+            return params
         with flow_context(self._flow):
-            if isinstance(found, ParameterCommand):
-                # Configs have no values here: the process that runs the flow gives them theirs.
-                self._flow._process_config_decorators({}, process_configs=False)
-                params = [
-                    parameter_option(parameter, deploy_mode=False)
-                    for _, parameter in self._flow._get_parameters()
-                    if not parameter.IS_CONFIG_PARAMETER
-                ] + params
-            return words_for(params, arguments, also_others=bool(_mutators_of(self._flow)))
+            # Configs have no values here: the process that runs the flow gives them theirs.
+            self._flow._process_config_decorators({}, process_configs=False)
+            return [
+                parameter_option(parameter, deploy_mode=False)
+                for _, parameter in self._flow._get_parameters()
+                if not parameter.IS_CONFIG_PARAMETER
+            ] + params
+
+    def may_have_more(self, command: Any) -> bool:
+        """Whether the flow's mutators may add Parameters to a command in the process that runs it."""
+        from headrace.cli.options import ParameterCommand
+
+        return isinstance(command, ParameterCommand) and bool(_mutators_of(self._flow))
+
+    def _words(self, name: str, arguments: Dict[str, Any]) -> List[str]:
+        command = self.command(None, name)
+        return words_for(self.params_of(command), arguments, also_others=self.may_have_more(command))
 
 
 def _mutators_of(flow_cls: Any) -> Any:

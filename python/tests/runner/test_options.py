@@ -118,3 +118,16 @@ def test_files_that_define_no_flow(tmp_path: Path) -> None:
     file.write_text(FLOW + FLOW.replace("OptionsFlow", "OtherFlow"))
     with pytest.raises(MetaflowException, match="Multiple FlowSpec classes"):
         extract_flow_class_from_file(str(file))
+
+
+def test_any_command_by_attribute(tmp_path: Path) -> None:
+    from metaflow.runner.click_api import MetaflowAPI
+
+    file = tmp_path / "options_flow.py"
+    file.write_text(FLOW)
+    api = MetaflowAPI.from_cli(str(file))
+    assert api(quiet=True).run(words="w", max_workers=2) == [str(file), "--quiet", "run", "--words", "w", "--max-workers", "2"]
+    assert api().tag().add(run_id="1", tags=["a", "b"]) == [str(file), "tag", "add", "--run-id", "1", "a", "b"]
+    assert api().output_dot() == [str(file), "output-dot"]
+    with pytest.raises(AttributeError, match="no command 'fly'"):
+        api().fly()
