@@ -10,14 +10,13 @@ import select
 import signal
 import socket
 import sys
-import time
 import warnings
 from typing import Any, Dict, List, Optional, Tuple
 
 from . import forksafe
 from ._version import WIRE_VERSION
 from .seeds import Reseeding
-from .task_process import TaskProcess, run_fresh, run_in_fork
+from .task_process import TaskProcess, run_fresh, run_in_fork, signal_on_parent_death
 
 _DATAGRAM_BYTES_MAX = 64 << 10
 #: How often children are looked at where the kernel has no pidfd.
@@ -45,7 +44,6 @@ def fork_host(flow: Any, step_command: List[str], known_fds: "Tuple[int, ...]" =
     mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     reason = forksafe.reason_against_forking([*known_fds, mine.fileno(), theirs.fileno()])
     flush_stdio()
-    parent = os.getpid()
     allow_fork()
     pid = os.fork()
     if pid == 0:
@@ -54,7 +52,7 @@ def fork_host(flow: Any, step_command: List[str], known_fds: "Tuple[int, ...]" =
             mine.close()
             for fd in known_fds:
                 os.close(fd)
-            status = Host(flow, step_command, theirs, reason, parent).serve()
+            status = Host(flow, step_command, theirs, reason).serve()
         except BaseException:
             import traceback
 
@@ -85,15 +83,12 @@ def flush_stdio() -> None:
 class Host:
     """Forks, watches and reports tasks until the link ends."""
 
-    def __init__(
-        self, flow: Any, step_command: List[str], link: socket.socket, reason: str, parent: Optional[int] = None
-    ) -> None:
-        """reason: why tasks cannot be forked; empty if they can. parent: the process that must not die before."""
+    def __init__(self, flow: Any, step_command: List[str], link: socket.socket, reason: str) -> None:
+        """reason: why tasks cannot be forked; empty if they can."""
         self._flow = flow
         self._command = step_command
         self._link = link
         self._reason = reason
-        self._parent = parent
         #: Running tasks: pid -> (the engine's number for it, pidfd or -1).
         self._tasks: Dict[int, Tuple[int, int]] = {}
         self._pid_of_fd: Dict[int, int] = {}
@@ -124,12 +119,11 @@ class Host:
 
     def _prepare(self) -> None:
         from importlib import import_module
-        from .task_process import die_with_parent
 
         # Ctrl-C is for the conductor, which passes it on to the groups of the tasks.
         os.setpgid(0, 0)
-        if self._parent is not None:
-            die_with_parent(self._parent)
+        # A dead conductor shows as the end of the link, also to a host that was stopped with it.
+        signal_on_parent_death(signal.SIGCONT)
         null = os.open(os.devnull, os.O_RDWR)
         os.dup2(null, 0)
         if null > 2:

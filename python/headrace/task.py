@@ -264,7 +264,7 @@ class Attempt:
             else:
                 self.flow._task_ok = False
                 self.flow._exception = MetaflowExceptionWrapper(error)
-                print("%s failed:" % self.flow, file=sys.stderr)
+                _say("%s failed:\n" % _description(self.flow, self.step))
                 raise
         finally:
             self.finish()
@@ -302,6 +302,14 @@ def run_from_door(flow: Any) -> int:
             next="start a run with `run`, or try one step with `spin`",
         )
     return run_attempt(flow, door)
+
+
+def _description(flow: Any, step: str) -> str:
+    try:
+        return str(flow)
+    except Exception:
+        # It shows the foreach item, which cannot be loaded or printed; the exception to tell about is another one.
+        return "<flow %s step %s>" % (flow.name, step)
 
 
 def _exit_code(error: SystemExit) -> int:

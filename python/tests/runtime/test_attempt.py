@@ -381,3 +381,38 @@ def test_constants_are_read_only() -> None:
     assert run("1/start/1") == 0, run.stderr
     assert run.values("1/start/1")["const"] == {"a": 1}
     assert run("1/end/2", ["1/start/1"]) == 0, run.stderr
+
+
+class Secretive:
+    def __str__(self):
+        raise RuntimeError("not printable")
+
+    __repr__ = __str__
+
+
+class Unprintable(FlowSpec):
+    @step
+    def start(self):
+        self.items = [1]
+        self.next(self.work, foreach="items")
+
+    @step
+    def work(self):
+        self.items = [Secretive()]
+        raise KeyError("the real one")
+
+    @step
+    def join(self, inputs):
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass
+
+
+def test_an_unprintable_item_does_not_hide_the_failure() -> None:
+    run = Run(Unprintable)
+    run("1/start/1")
+    assert run("1/work/2", ["1/start/1"], split_index=0) == 1
+    assert run.stderr.startswith("<flow Unprintable step work> failed:\n")
+    assert "KeyError: 'the real one'" in run.stderr
