@@ -19,6 +19,7 @@ from headrace.client import (  # noqa: F401
     metadata,
     namespace,
 )
+from headrace.client.base import _CLASSES  # noqa: F401
 from headrace.client.trigger import MetaflowEvent, Trigger  # noqa: F401
 from headrace.errors import (  # noqa: F401
     MetaflowInternalError,
@@ -26,3 +27,12 @@ from headrace.errors import (  # noqa: F401
     MetaflowNamespaceMismatch,
     MetaflowNotFound,
 )
+
+
+def __getattr__(name: str) -> object:
+    if name in ("current_metadata", "current_namespace"):
+        from headrace.client import state
+
+        value: object = getattr(state, name)
+        return value
+    raise AttributeError("module 'metaflow.client.core' has no attribute '%s'" % name)
