@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, Optional, TextIO
+from typing import Any, Optional, TextIO, Tuple
 
 from ..errors import MetaflowException
 
@@ -37,9 +37,10 @@ def _write(stream: TextIO, text: str) -> None:
     stream.flush()
 
 
-def _styled(text: str, fg: Optional[str], bold: bool) -> str:
+def _styled(text: str, fg: Optional[str], bold: Optional[bool]) -> str:
     colour = "\033[%dm" % _COLOURS[fg] if fg else ""
-    return "%s\033[%dm%s\033[0m" % (colour, 1 if bold else 22, text)
+    weight = "" if bold is None else "\033[%dm" % (1 if bold else 22)
+    return "%s%s%s\033[0m" % (colour, weight, text)
 
 
 def _strip_ansi(text: str) -> str:
@@ -50,8 +51,10 @@ def _strip_ansi(text: str) -> str:
     return re.sub(r"\033\[[;?0-9]*[a-zA-Z]", "", text)
 
 
-def secho(text: str, err: bool = False, nl: bool = True, fg: Optional[str] = None, bold: bool = False) -> None:
-    """Prints `text`, on a terminal in colour; elsewhere all ANSI codes are taken out."""
+def secho(
+    text: str, err: bool = False, nl: bool = True, fg: Optional[str] = None, bold: Optional[bool] = None
+) -> None:
+    """Prints `text`, on a terminal in colour; elsewhere all ANSI codes are taken out. bold: None says nothing of it."""
     stream = sys.stderr if err else sys.stdout
     if _is_terminal(stream):
         text = _styled(text, fg, bold)
@@ -95,19 +98,19 @@ def echo_always(
     if nl:
         line += ERASE_TO_EOL
     if padding_top:
-        secho(ERASE_TO_EOL, err=err)
+        secho(ERASE_TO_EOL, err=err, fg=fg, bold=bold or None)
+    # What ends the line has the style of its last part.
+    style: Tuple[Optional[str], Optional[bool]] = (None, None)
     if no_bold:
         secho(line, err=err, nl=False)
     else:
         for i, span in enumerate(line.split("*")):
-            if i % 2:
-                secho(span, err=err, nl=False, fg=highlight, bold=highlight_bold)
-            else:
-                secho(span, err=err, nl=False, fg=fg, bold=bold)
+            style = (highlight, highlight_bold) if i % 2 else (fg, bold)
+            secho(span, err=err, nl=False, fg=style[0], bold=style[1])
     if nl:
-        secho("", err=err)
+        secho("", err=err, fg=style[0], bold=style[1])
     if padding_bottom:
-        secho(ERASE_TO_EOL, err=err)
+        secho(ERASE_TO_EOL, err=err, fg=style[0], bold=style[1])
 
 
 def logger(

@@ -278,7 +278,7 @@ def _resolve_configs(
 ) -> Dict[str, Any]:
     if not any(p.IS_CONFIG_PARAMETER for _, p in state.flow.__class__._get_parameters()):
         return {}
-    if args[:1] == ["resume"]:
+    if args[:1] == ["resume"] and "--help" not in args:
         if paths or texts:
             raise click.UsageError("Cannot specify --config or --config-value with 'resume'")
         from .resume import load_origin_configs

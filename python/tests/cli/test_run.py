@@ -1,0 +1,232 @@
+"""`run`: what reaches the engine, and what stops a run before there is one."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli_harness import HELLO, error_block
+
+DECORATED = """
+from metaflow import FlowSpec, step, retry, catch, timeout, environment, resources, parallel
+
+class F(FlowSpec):
+    @retry(times=2)
+    @timeout(minutes=1, seconds=5)
+    @step
+    def start(self):
+        self.items = [1]
+        self.next(self.work, foreach="items")
+
+    @environment(vars={"A": 1})
+    @resources(cpu=2, memory=8000)
+    @step
+    def work(self):
+        self.next(self.gather)
+
+    @retry(times=4)
+    @catch
+    @step
+    def gather(self, inputs):
+        self.next(self.spread)
+
+    @step
+    def spread(self):
+        self.next(self.many, num_parallel=3)
+
+    @parallel
+    @step
+    def many(self):
+        self.next(self.join2)
+
+    @step
+    def join2(self, inputs):
+        self.next(self.choose)
+
+    @step
+    def choose(self):
+        self.k = "x"
+        self.next({"x": self.a, "y": self.b}, condition="k")
+
+    @step
+    def a(self):
+        self.next(self.end)
+
+    @step
+    def b(self):
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass
+
+if __name__ == "__main__":
+    F()
+"""
+
+
+def test_a_run_becomes_the_engine_with_the_spec(command: Any, folder: Path) -> None:
+    ran = command(HELLO, "--no-pylint", "run", "--tag", "b", "--tag", "a", "--max-workers", "3", "--max-num-splits", "7",
+                  "--max-log-size", "2", "--run-id-file", "id.txt")
+    assert ran.code == 7, ran.err  # The exit code is the engine's.
+    spec = ran.spec
+    assert (spec["command"], spec["flow"], spec["script"], spec["user"]) == ("run", "HelloFlow", "flow.py", "ann")
+    assert spec["namespace"] == "user:ann" and spec["tags"] == ["a", "b"]
+    assert {"user:ann", "runtime:dev"} <= set(spec["sys_tags"])
+    assert spec["limits"] == {"max_workers": 3, "max_num_splits": 7, "max_log_bytes": 2 << 20}
+    assert spec["datastore"] == {"type": "local", "root": str(folder / ".metaflow")}
+    assert spec["run_id_file"] == str(folder / "id.txt")
+    assert [s["name"] for s in spec["graph"]["steps"]] == ["start", "end"]
+    assert ran.err == "Headrace %s executing HelloFlow for user:ann\nValidating your flow...\n    The graph looks good!\n" % (
+        ran.err.split()[1]
+    )
+    assert ran.out == ""
+    assert ran.parameters["name"] == "'HelloFlow'" and ran.parameters["_task_ok"] == "True"
+
+
+def test_decorators_become_limits_of_the_steps(command: Any) -> None:
+    ran = command(DECORATED, "--no-pylint", "run")
+    assert ran.spec is not None, ran.err
+    start, work, gather = ran.step("start"), ran.step("work"), ran.step("gather")
+    assert (start["kind"], start["foreach_var"], start["matching_join"]) == ("foreach", "items", "gather")
+    assert (start["user_retries"], start["fallback_retries"], start["timeout_s"]) == (2, 0, 65)
+    assert work["environment"] == {"A": "1"} and work["fresh"] is True
+    assert work["resources"] == {"cpu": 2, "memory_mb": 8000} and work["split_parents"] == ["start"]
+    assert gather["join"] is True and gather["kind"] == "linear" and ran.step("spread")["kind"] == "parallel"
+    # Six attempts in all.
+    assert gather["user_retries"] + gather["fallback_retries"] + 1 == 6
+    assert ran.step("choose")["kind"] == "switch" and ran.step("choose")["next"] == ["a", "b"]
+    assert ran.step("end")["kind"] == "end"
+
+
+def test_with_adds_decorators_and_the_first_of_a_name_wins(command: Any) -> None:
+    ran = command(HELLO, "--no-pylint", "--with", "retry:times=1", "run", "--with", "retry:times=3", METAFLOW_DEFAULT_DECOSPECS="timeout:hours=1 retry:times=2")
+    assert ran.step("end")["user_retries"] == 3 and ran.step("end")["timeout_s"] == 3600
+
+
+def test_namespace_is_what_the_client_sees(command: Any) -> None:
+    assert command(HELLO, "--no-pylint", "run", "--namespace", "user:bo").spec["namespace"] == "user:bo"
+    assert command(HELLO, "--no-pylint", "run", "--namespace=").spec["namespace"] == ""
+
+
+def test_production_token_is_the_identity(command: Any) -> None:
+    spec = command(HELLO, "--no-pylint", "run", METAFLOW_PRODUCTION_TOKEN="tok").spec
+    assert spec["namespace"] == "production:tok" and "production:tok" in spec["sys_tags"]
+
+
+def test_the_datastore_is_made_and_said(command: Any, folder: Path, tmp_path_factory: Any) -> None:
+    empty = tmp_path_factory.mktemp("empty")
+    ran = command(HELLO, "--no-pylint", "run", METAFLOW_DATASTORE_SYSROOT_LOCAL=str(empty))
+    assert ran.spec["datastore"]["root"] == str(empty / ".metaflow")
+    ran = command(HELLO, "--no-pylint", "--datastore-root", "elsewhere", "run")
+    assert ran.spec["datastore"]["root"] == str(folder / "elsewhere") == ran.spec["metadata_root"]
+    (folder / ".metaflow").rmdir()
+    ran = command(HELLO, "--no-pylint", "run")
+    assert error_block(ran.err)[0] == "Creating local datastore in current directory (%s)" % (folder / ".metaflow")
+
+
+def test_quiet_keeps_errors(command: Any) -> None:
+    ran = command(HELLO, "--quiet", "--no-pylint", "run")
+    assert ran.spec is not None and ran.err == ""
+    ran = command(HELLO, "--quiet", "run", "--with", "nosuch")
+    assert ran.err.startswith("    Unknown step decorator:\n    Unknown step decorator nosuch.")
+
+
+def test_options_from_the_environment(command: Any) -> None:
+    ran = command(HELLO, "--no-pylint", "run", METAFLOW_QUIET="1", METAFLOW_RUN_MAX_WORKERS="5", METAFLOW_RUN_TAGS="x y")
+    assert ran.err == "" and ran.spec["limits"]["max_workers"] == 5 and ran.spec["tags"] == ["x", "y"]
+
+
+def test_git_is_asked_about_the_flow(command: Any, folder: Path) -> None:
+    git = ["git", "-C", str(folder), "-c", "user.name=a", "-c", "user.email=a@b"]
+    subprocess.run(git + ["init", "-q", "-b", "trunk"], check=True)
+    (folder / "x").write_text("x")
+    subprocess.run(git + ["add", "x"], check=True)
+    subprocess.run(git + ["commit", "-qm", "x"], check=True)
+    subprocess.run(git + ["remote", "add", "origin", "git@host.example:who/what.git"], check=True)
+    (info,) = [m for m in command(HELLO, "--no-pylint", "run").spec["sysmeta"] if m["field"] == "git-info"]
+    value = json.loads(info["value"])
+    head = subprocess.run(git + ["rev-parse", "HEAD"], check=True, stdout=subprocess.PIPE).stdout.decode().strip()
+    assert value == {
+        "repo_url": "https://host.example/who/what.git", "branch_name": "trunk", "commit_sha": head, "has_uncommitted_changes": False,
+    }
+    (folder / "x").write_text("y")
+    (info,) = [m for m in command(HELLO, "--no-pylint", "run").spec["sysmeta"] if m["field"] == "git-info"]
+    assert json.loads(info["value"])["has_uncommitted_changes"] is True
+
+
+@pytest.mark.parametrize(
+    "words, code, headline, part",
+    [
+        (["run", "--tag", ""], 1, "Tagging error:", "empty"),
+        (["run", "--with", "retry:times=9"], 1, "Flow failed:", "The maximum number of retries is @retry(times=4)"),
+        (["run", "--with", "retry:tim=1"], 1, "Unknown decorator attribute:", "tim"),
+        (["run", "--with", "retry:times"], 1, "Invalid command:", "times"),
+        (["run", "--with", "kubernetes"], 1, "Kubernetes error:", "datastore"),
+        (["run", "--with", "conda"], 1, "Incompatible environment:", "environment"),
+        (["--metadata", "service", "run"], 1, "Invalid command:", "--metadata local"),
+        (["--datastore", "s3", "run"], 1, "Invalid command:", "METAFLOW_DATASTORE_SYSROOT_S3"),
+        (["--environment", "uv", "run"], 1, "Incompatible environment:", "--environment local"),
+        (["argo-workflows", "create"], 1, "Invalid command:", "Argo Workflows"),
+        (["argo-workflows", "--name", "x", "trigger", "--alpha", "3"], 1, "Invalid command:", "Argo Workflows"),
+        (["kubernetes", "list", "--my-runs"], 1, "Invalid command:", "Kubernetes"),
+        (["batch", "kill"], 1, "Invalid command:", "Batch"),
+        (["step-functions", "create"], 1, "Invalid command:", "Step Functions"),
+        (["airflow", "create", "x.py"], 1, "Invalid command:", "Airflow"),
+        (["step", "start"], 1, "Engine error:", "HEADRACE_DOOR"),
+        (["step", "nowhere"], 1, "Invalid command:", "nowhere"),
+        (["init", "--run-id", "1", "--task-id", "0"], 1, "Invalid command:", "run"),
+    ],
+)
+def test_failures_are_one_block(command: Any, words: Any, code: int, headline: str, part: str) -> None:
+    ran = command(HELLO, "--no-pylint", *words)
+    assert ran.code == code and ran.spec is None
+    block = ran.err[ran.err.index("    " + headline):]
+    assert part in block and block.endswith("\n\n") and "Traceback" not in ran.err
+
+
+@pytest.mark.parametrize(
+    "words, part",
+    [
+        (["nothing"], "No such command"),
+        (["--nothing", "run"], "--nothing"),
+        (["run", "--nothing"], "--nothing"),
+        (["run", "--max-workers", "x"], "--max-workers"),
+        (["--datastore", "x", "run"], "--datastore"),
+        (["run", "--no-pylint"], "--no-pylint"),
+        (["resume", "a", "b"], "unexpected extra argument"),
+    ],
+)
+def test_usage_errors_end_with_two(command: Any, words: Any, part: str) -> None:
+    ran = command(HELLO, *words)
+    assert ran.code == 2 and ran.spec is None
+    assert "Usage: flow.py" in ran.err and "\nError: " in ran.err and part in ran.err
+
+
+def test_s3_is_refused_once_the_flow_is_checked(command: Any) -> None:
+    env = {"METAFLOW_DATASTORE_SYSROOT_S3": "s3://b/p"}
+    ran = command(HELLO, "--no-pylint", "--datastore", "s3", "run", **env)
+    assert ran.code == 1 and "The graph looks good!" in ran.err and "--datastore local" in ran.err
+    assert command(HELLO, "--datastore", "s3", "show", **env).code == 0
+
+
+def test_kubernetes_validates_and_then_says_that_it_is_missing(command: Any) -> None:
+    env = {"METAFLOW_DATASTORE_SYSROOT_S3": "s3://b/p"}
+    ran = command(HELLO, "--no-pylint", "--datastore", "s3", "run", "--with", "kubernetes:memory=4096", **env)
+    assert ran.code == 1 and ran.spec is None and "kubernetes" in ran.err.split("looks good!")[1]
+    ran = command(HELLO, "--no-pylint", "--datastore", "s3", "run", "--with", "kubernetes:qos=bad", **env)
+    assert ran.code == 1 and "bad" in ran.err.split("looks good!")[1]
+
+
+def test_an_unknown_exception_shows_its_traceback(command: Any) -> None:
+    source = HELLO.replace(
+        "class HelloFlow(FlowSpec):", "from metaflow import Parameter\ndef broken(ctx): return ctx.nothing\n\nclass HelloFlow(FlowSpec):\n    p = Parameter('p', default=broken)"
+    )
+    ran = command(source, "--no-pylint", "run")
+    assert ran.code == 1
+    assert "    Parameter field failed:\n    When evaluating the field default for the Parameter p" in ran.err
+    assert "AttributeError" in ran.err
