@@ -12,6 +12,8 @@ from typing import Any, Dict, Tuple
 
 import pytest
 
+import headrace.foreach  # noqa: F401  (makes `__main__.ForeachFrame`)
+
 HERE = pathlib.Path(__file__).resolve().parent
 PYTHON = HERE.parents[1]
 
