@@ -44,7 +44,7 @@ def create(obj: Any, pathspec: str, card_type: str, options: Optional[str], time
     from .creator import make_and_store
 
     if len(pathspec.split("/")) != 3:
-        raise CommandException("The PATHSPEC argument should be of the form `<runid>/<stepname>/<taskid>`")
+        raise CommandException("Expecting pathspec of form <runid>/<stepname>/<taskid>")
     components: Any = []
     if component_file:
         with open(component_file, encoding="utf-8") as file:
@@ -64,7 +64,7 @@ def create(obj: Any, pathspec: str, card_type: str, options: Optional[str], time
     full = "%s/%s" % (obj.flow.name, pathspec)
     root = default_card_root(obj.flow_datastore.datastore_root)
     make_and_store(card, mode, full, obj.flow, root, components, data)
-    obj.echo("Card created of type *%s* for task *%s*." % (card_type, full), fg="green")
+    obj.echo("Card created with type: %s and hash: %s" % (card_type, str(card["uuid"])[:5]), fg="green")
     if delete_input_files:
         for name in filter(None, (component_file, data_file)):
             os.unlink(name)

@@ -8,7 +8,14 @@ import sys
 import time
 from typing import Any, Dict, List
 
-from .exception import CardClassFoundException, CardTimeout, UnrenderableCardException
+from ..errors import MetaflowException
+from .exception import (
+    CARD_ID_PATTERN,
+    CardClassFoundException,
+    CardTimeout,
+    IncorrectCardArgsException,
+    UnrenderableCardException,
+)
 from .resolver import get_card_class
 
 #: Seconds that a child may take beyond the card's own `timeout`: to load, and to store.
@@ -16,51 +23,78 @@ _GRACE_S = 10
 
 
 def card_file(card: Dict[str, Any]) -> str:
-    """The name of a card's file, without its ending."""
-    return "-".join(part for part in (card["type"], card["id"], card["uuid"]) if part)
+    """The name of a card's file, without its ending. A type that is no name is stored as `error`."""
+    kind = card["type"] if CARD_ID_PATTERN.match(str(card["type"])) else "error"
+    return "-".join(part for part in (kind, card["id"], card["uuid"]) if part)
+
+
+def _instance(card: Dict[str, Any], cls: Any, flow: Any, components: List[Any]) -> Any:
+    """The card. Raises IncorrectCardArgsException if its type does not take what cards are given."""
+    import inspect
+
+    graph = getattr(flow, "_graph", None)
+    steps = graph.output_steps()[0] if graph is not None else {}
+    arguments: Dict[str, Any] = {"components": components, "graph": steps, "flow": flow}
+    if card["options"]:
+        # A type may have default options of its own.
+        arguments["options"] = card["options"]
+    try:
+        if "graph_info" in inspect.signature(cls).parameters:
+            arguments["graph_info"] = {
+                "steps": steps,
+                "start_step": getattr(graph, "start_step", None),
+                "end_step": getattr(graph, "end_step", None),
+            }
+        return cls(**arguments)
+    except TypeError as error:
+        raise IncorrectCardArgsException(card["type"], card["options"]) from error
 
 
 def render(card: Dict[str, Any], mode: str, task: Any, flow: Any, components: List[Any], data: Dict[str, Any]) -> Any:
-    """What a card type makes: HTML, or for mode `refresh` something JSON can hold.
+    """What a card type makes: HTML, or for mode `refresh` something JSON can hold; None if its type has no such mode.
 
-    Raises CardClassFoundException, UnrenderableCardException, CardTimeout.
+    Raises CardClassFoundException, IncorrectCardArgsException, UnrenderableCardException, CardTimeout.
     """
     cls = get_card_class(card["type"])
     if cls is None:
         raise CardClassFoundException(card["type"])
-    options = card["options"] or {}
-    graph = getattr(flow, "_graph_info", None)
+    made = _instance(card, cls, flow, components)
     try:
-        made = cls(options=options, components=components, graph=graph, flow=flow)
         if mode == "refresh":
             value = made.refresh(task, data)
-            return None if value is None else {"data": value, "reload_token": made.reload_content_token(task, data)}
-        if mode == "render_runtime":
-            page = made.render_runtime(task, data)
-        else:
+            token = None if value is None else content_token(made, task, data)
+            return None if value is None else {"reload_token": token, "data": value, "created_on": time.time()}
+        if mode == "render":
+            setattr(cls, "runtime_data", property(lambda _: data))
             page = made.render(task)
+        else:
+            try:
+                page = made.render_runtime(task, data)
+            except NotImplementedError:
+                raise MetaflowException(
+                    "Card of type %s is a runtime time card with no `render_runtime` implemented. Please implement "
+                    "`render_runtime` method to allow rendering this card at runtime." % card["type"]
+                ) from None
         if page is None:
-            return None
-        if not isinstance(page, str):
-            raise TypeError("a card's page must be text, and `render` gave a %s" % type(page).__name__)
-        return _with_token(page, made, cls, task, data)
-    except CardTimeout:
+            raise MetaflowException("No information rendered from card of type %s" % card["type"])
+        return str(page).replace(made.RELOAD_POLICY_TOKEN, content_token(made, task, data))
+    except (CardTimeout, MetaflowException):
         raise
     except Exception as error:
-        raise UnrenderableCardException(card["type"], options) from error
+        raise UnrenderableCardException(card["type"], card["options"]) from error
 
 
-def _with_token(page: str, made: Any, cls: Any, task: Any, data: Dict[str, Any]) -> str:
-    """Puts the content token where the page has room for it."""
+def content_token(made: Any, task: Any, data: Dict[str, Any]) -> str:
+    """A text that is another when a page that is shown must be loaded again; `final` when it will not change."""
     from .card import MetaflowCard
 
-    if cls.RELOAD_POLICY == MetaflowCard.RELOAD_POLICY_ALWAYS:
-        token = "render-seq-%s" % data["render_seq"]
-    elif cls.RELOAD_POLICY == MetaflowCard.RELOAD_POLICY_ONCHANGE:
-        token = made.reload_content_token(task, data)
-    else:
-        token = "final"
-    return page.replace(MetaflowCard.RELOAD_POLICY_TOKEN, str(token))
+    if data.get("render_seq", "final") == "final":
+        return "final"
+    if made.RELOAD_POLICY == MetaflowCard.RELOAD_POLICY_ALWAYS:
+        return "render-seq-%s" % data["render_seq"]
+    if made.RELOAD_POLICY == MetaflowCard.RELOAD_POLICY_ONCHANGE:
+        return str(made.reload_content_token(task, data))
+    return "never"
 
 
 def store_file(card_root: str, pathspec: str, file: str, content: bytes) -> None:
@@ -72,9 +106,9 @@ def store_file(card_root: str, pathspec: str, file: str, content: bytes) -> None
 
 def make_and_store(card: Dict[str, Any], mode: str, pathspec: str, flow: Any, card_root: str, components: List[Any],
                    data: Dict[str, Any]) -> None:
-    """Makes a page, or its data, and stores it. With `save_errors` a page that cannot be made becomes an error card.
+    """Makes a page, or its data, and stores it. With `save_errors` a page that cannot be made is one that says why.
 
-    Raises what made it fail, after that card was stored.
+    Without, raises why.
     """
     from ..client import Task
 
@@ -88,19 +122,25 @@ def make_and_store(card: Dict[str, Any], mode: str, pathspec: str, flow: Any, ca
             raise
         from .types import ErrorCard
 
-        if isinstance(error, CardTimeout):
-            trace = "Timed out after %s seconds. Give the card more time with @card(timeout=...)." % card["timeout"]
-        else:
-            trace = str(error)
-        page = ErrorCard().render(task, stack_trace=trace)
-        store_file(card_root, pathspec, card_file(dict(card, type="error")) + ".html", page.encode("utf-8"))
-        raise
+        made = ErrorCard().render(task, stack_trace=_explain(error, card))
     if made is None:
         return
     if mode == "refresh":
         store_file(card_root, pathspec, "runtime/%s.data.json" % name, json.dumps(made).encode("utf-8"))
     else:
         store_file(card_root, pathspec, name + ".html", made.encode("utf-8"))
+
+
+def _explain(error: Exception, card: Dict[str, Any]) -> str:
+    if not isinstance(error, CardTimeout):
+        return str(error)
+    import traceback
+
+    return (
+        "\nCard rendering timed out after %s seconds. To increase the timeout duration for card rendering, please set the "
+        "`timeout` parameter in the @card decorator. \nStack Trace : \n%s"
+        % (card["timeout"], "".join(traceback.format_exception(type(error), error, error.__traceback__)))
+    )
 
 
 class _time_limit:

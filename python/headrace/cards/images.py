@@ -10,6 +10,13 @@ _KINDS = (
 )
 
 
+#: A PNG of one black pixel.
+PIXEL = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108000000003a7e9b550000000a49444154789c63600000000200"
+    "0148afa4710000000049454e44ae426082"
+)
+
+
 def image_source(image: Any) -> Tuple[Optional[str], str]:
     """The address that an `<img>` takes, and "" ; or None and what is wrong."""
     if image is None:
