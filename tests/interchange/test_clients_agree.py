@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import re
+import sys
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any
 
 import pytest
 
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+
+from essence import essence, flow_name  # noqa: E402
+
 FLOWS = HERE.parent / "flows"
 OWN = HERE / "flows"
 
@@ -27,14 +31,6 @@ RUNS = {
     "broken_once": (OWN, False),
     "with_card": (OWN, True),
 }
-#: What differs between two runs of one flow, besides times and ids.
-_NOISE = re.compile(r"\d{16}|\d{4}-\d\d-\d\d[ T][\d:.]+|/[^ '\"]*/|0x[0-9a-f]+")
-
-
-def flow_name(path: Path) -> str:
-    found = re.search(r"class (\w+)\(FlowSpec\)", path.read_text())
-    assert found
-    return found.group(1)
 
 
 @pytest.mark.parametrize("name", RUNS)
@@ -48,36 +44,6 @@ def test_both_clients_read_it_alike(written: Any, writer: str, name: str) -> Non
     assert ours == theirs
     (run,) = ours["runs"].values()
     assert run["successful"] is succeeds and run["user_tags"] == ["mine"]
-
-
-def essence(run: Dict[str, Any]) -> Dict[str, Any]:
-    """What must be the same in two runs of one flow, whatever the order in which tasks began."""
-    steps: Dict[str, Any] = {}
-    for step, told in run["steps"].items():
-        tasks = []
-        for task in told["tasks"].values():
-            latest = task["latest"]
-            artifacts = {
-                name: (_NOISE.sub("*", a["data"]), a["sha"] if not _NOISE.search(a["data"]) else "")
-                for name, a in latest["artifacts"].items()
-                if name not in ("me", "run", "problem")
-            }
-            tasks.append(
-                {
-                    "artifacts": artifacts,
-                    "index": latest["index"],
-                    "ok": (latest["successful"], latest["finished"], latest["current_attempt"]),
-                    "metadata": sorted(set(latest["metadata_dict"]) - {"git-info"}),
-                    "stdout": _NOISE.sub("*", latest["stdout"]),
-                    "transition": latest["hidden"].get("_transition"),
-                    "stack": latest["hidden"].get("_foreach_stack"),
-                    "iterations": latest["hidden"].get("_iteration_stack"),
-                    "parents": len(latest.get("parents", ())),
-                    "children": len(latest.get("children", ())),
-                }
-            )
-        steps[step] = sorted(tasks, key=lambda t: (str(t["index"]), str(t["iterations"]), str(t["artifacts"])))
-    return {"steps": steps, "ok": (run["successful"], run["finished"]), "data": run["data"]}
 
 
 @pytest.mark.parametrize("name", RUNS)

@@ -1,0 +1,80 @@
+"""Flows generated over {step body x graph shape}, run by both products: same artifacts, order, exit codes and errors.
+
+One worker at a time makes the order of tasks, and so their ids, the same on both sides. All pairs are run with
+HEADRACE_MATRIX=all; by default each shape meets one body, and each body some shapes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Any, List, Tuple
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+INTERCHANGE = HERE.parent / "interchange"
+sys.path[:0] = [str(HERE), str(INTERCHANGE)]
+
+from essence import essence  # noqa: E402
+from shapes import BODIES, SHAPES, flow_of, pairs, source  # noqa: E402
+
+_PREFIX = re.compile(r"^\S+ \S+ (?:\[[^/]+/([^ \]]+)(?: \(pid \d+\))?\] ?)?(.*)$")
+
+
+def lines_of(stdout: str) -> List[Tuple[str, str]]:
+    """(step/task or nothing, text) of each line; of a traceback only its first and last line."""
+    found: List[Tuple[str, str]] = []
+    inside = ""
+    for line in stdout.splitlines():
+        match = _PREFIX.match(line)
+        assert match, line
+        task, text = match.group(1) or "", re.sub(r"\d{16}", "RUN", match.group(2)).strip()
+        if inside and task == inside and not re.match(r"^[A-Za-z_.]+(Error|Exception|Exit|Interrupt)\b", text):
+            continue
+        inside = task if text.startswith("Traceback (most recent call last)") else ""
+        found.append((task, text))
+    return found
+
+
+def order_of(run: Any) -> List[Tuple[int, str, Any]]:
+    """(task id, step, index) of each task whose id is a number, by id."""
+    return sorted(
+        (int(task), step, told["latest"]["index"])
+        for step, tasks in run["steps"].items()
+        for task, told in tasks["tasks"].items()
+        if task.isdigit()
+    )
+
+
+@pytest.mark.parametrize("shape, body", pairs(os.environ.get("HEADRACE_MATRIX") == "all"))
+def test_both_do_the_same(headrace: Any, metaflow: Any, shape: str, body: str) -> None:
+    runs, told = [], []
+    for product in (headrace, metaflow):
+        flow = product.folder / ("%s_%s.py" % (shape, body))
+        flow.write_text(source(shape, body))
+        runs.append(product(flow.name, "--no-pylint", "run", "--max-workers", "1"))
+        described = metaflow.__class__("reader", metaflow.python, metaflow.env, product.folder)(
+            str(INTERCHANGE / "describe.py"), flow_of(shape, body)
+        )
+        assert described.code == 0, described.stderr + runs[-1].stdout + runs[-1].stderr
+        (run,) = json.loads(described.stdout)["runs"].values()
+        told.append(run)
+    ours, theirs = runs
+    assert ours.code == theirs.code, ours.stdout + ours.stderr
+    assert order_of(told[0]) == order_of(told[1])
+    assert essence(told[0]) == essence(told[1])
+    assert lines_of(ours.stdout) == lines_of(theirs.stdout)
+    # The first line names the product.
+    assert re.sub(r"\d{16}", "RUN", ours.stderr.split("\n", 1)[1]).replace(str(headrace.folder), "") == re.sub(
+        r"\d{16}", "RUN", theirs.stderr.split("\n", 1)[1]
+    ).replace(str(metaflow.folder), "")
+
+
+def test_every_shape_and_body_is_met() -> None:
+    chosen = pairs(False)
+    assert {shape for shape, _ in chosen} == set(SHAPES) and {body for _, body in chosen} == set(BODIES)
+    assert set(chosen) <= set(pairs(True))
