@@ -23,9 +23,17 @@ def namespace(ns: Optional[str]) -> Optional[str]:
 
 
 def get_namespace() -> Optional[str]:
-    """The namespace in use; the first call sets the default one."""
+    """The namespace in use; the first call sets that of the run this process works for, else the default one."""
+    global current_namespace
     if current_namespace is False:
-        default_namespace()
+        from headrace.current import current
+
+        of_run = current.namespace if current.is_running_flow else None
+        if of_run is None:
+            default_namespace()
+        else:
+            # `run --namespace=` looks at everything.
+            current_namespace = of_run or None
     return current_namespace  # type: ignore[return-value]
 
 

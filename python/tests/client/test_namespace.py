@@ -150,3 +150,26 @@ def test_in_a_thread_and_in_a_forked_child(two_users: Any) -> None:
         os._exit(0 if two_users.Run("HandFlow/2").id == "2" else 1)
     assert os.waitpid(pid, 0)[1] == 0
     assert two_users.Run("HandFlow/1").id == "1"
+
+
+@pytest.mark.parametrize("given, ids", [("user:bob", ["3"]), ("", ["3", "2", "1"]), (None, ["2", "1"])])
+def test_in_a_task_the_run_says_what_is_seen(two_users: Any, monkeypatch: pytest.MonkeyPatch, given: Any, ids: Any) -> None:
+    from headrace.current import Current
+
+    current = Current()
+    current._set_env(namespace=given)
+    monkeypatch.setattr("headrace.current.current", current)
+    assert [run.id for run in two_users.Flow("HandFlow")] == ids
+    assert two_users.default_namespace() == "user:ann"
+
+
+def test_in_a_task_the_metadata_is_that_of_the_run(client: Any, directory: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from headrace.current import Current
+
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    directory.__class__(elsewhere, "OtherFlow").run("9")
+    current = Current()
+    current._set_env(metadata_str="local@%s" % elsewhere)
+    monkeypatch.setattr("headrace.current.current", current)
+    assert [flow.id for flow in client.Metaflow()] == ["OtherFlow"]
