@@ -66,8 +66,30 @@ class CardDecorator(StepDecorator):
             current._update_env({"card": CardComponentCollector(_log, creator)})
         collector = current.get("card")
         collector._add_card(self._card)
+        self._register(metadata, run_id, step_name, task_id, retry_count)
         if self is self._cards_of_step[-1]:
             collector._finalize()
+
+    def _register(self, metadata: Any, run_id: Any, step_name: str, task_id: Any, attempt: int) -> None:
+        """Says in the task's metadata that it has this card; now, as nothing can be added once the task is finished."""
+        import json
+
+        from ..metadatum import MetaDatum
+
+        card = self._card
+        info = {
+            "card_uuid": card["uuid"],
+            "rank": self.attributes["rank"],
+            "type": card["type"],
+            "options": card["options"],
+            "is_editable": card["editable"],
+            "is_runtime_card": card["runtime"],
+            "refresh_interval": card["refresh_interval"],
+            "customize": card["customize"],
+            "id": card["id"],
+        }
+        record = MetaDatum(card["uuid"], json.dumps(info, default=str), "card-info", ["attempt_id:%d" % attempt])
+        metadata.register_metadata(run_id, step_name, task_id, [record])
 
     def _checked_id(self) -> Any:
         import re

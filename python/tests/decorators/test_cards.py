@@ -148,6 +148,28 @@ def test_the_default_card_shows_components_artifacts_and_code(stored: Path) -> N
     assert data["reload_token"] == "final" and [value["type"] for value in data["data"].values()] == ["markdown"]
 
 
+def test_the_task_says_which_cards_it_has(stored: Path) -> None:
+    driver, _ = run_step(lambda flow: None, {"type": "blank", "id": "r"}, {})
+    records = driver.metadata.records
+    assert [record.type for record in records] == ["card-info", "card-info"]
+    info = json.loads(records[0].value)
+    assert (info["type"], info["id"], info["card_uuid"]) == ("blank", "r", records[0].field)
+    assert "blank-r-%s.html" % records[0].field in pages(stored)
+
+
+def test_cards_of_metaflows_own_tests(stored: Path) -> None:
+    from metaflow.plugins.cards.card_modules.test_cards import TestStringComponent
+
+    run_step(
+        lambda flow: current.card["e"].extend([TestStringComponent("a"), TestStringComponent("b")]),
+        {"type": "test_editable_card", "id": "e"}, {"type": "test_mock_card", "options": {"key": "alpha"}},
+        {"type": "test_error_card"}, {"type": "test_image_card"},
+    )
+    made = {name.split("-")[0]: page for name, page in pages(stored).items()}
+    assert made["test_editable_card"] == "a$&#!!@*b" and made["test_mock_card"] == "3"
+    assert "Unknown Things Happened" in made["test_error_card"] and "data:image/png" in made["test_image_card"]
+
+
 def test_a_blank_card_shows_only_components(stored: Path) -> None:
     run_step(lambda flow: current.card["r"].append(Table([["a", 1]], headers=["k", "v"])),
              {"type": "blank", "id": "r", "options": {"title": "Report"}})
