@@ -33,6 +33,6 @@ def _creation(record: Any) -> Tuple[int, int, str]:
 
 def use_metadata(obj: Any) -> None:
     """Makes the client look at the metadata of this command line."""
-    from ..client import metadata
+    from ..client.state import use_root
 
-    metadata(obj.metadata.metadata_str())
+    use_root(obj.metadata.TYPE, obj.metadata.root)

@@ -36,6 +36,13 @@ class Provider:
                 raise ValueError("Could not find directory %s in directory %s" % (self._name, directory))
             self._root = root
 
+    @classmethod
+    def at_root(cls, kind: str, root: str) -> "Provider":
+        """The metadata in the directory `root` itself, whatever its name, as `--datastore-root` gives it."""
+        provider = cls(kind, None)
+        provider._root = root
+        return provider
+
     @property
     def root(self) -> Optional[str]:
         """The `.metaflow` directory; None while there is none."""

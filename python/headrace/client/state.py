@@ -76,6 +76,14 @@ def default_metadata() -> str:
     return get_metadata()
 
 
+def use_root(kind: str, root: str) -> None:
+    """Reads the metadata in the directory `root` itself from now on, whatever its name. kind: `local` or `spin`."""
+    global current_metadata
+    from headrace.client.provider import Provider
+
+    current_metadata = Provider.at_root(kind, root)
+
+
 def current_provider() -> "Provider":
     """The metadata in use; the first call sets the default one."""
     if current_metadata is False:

@@ -153,6 +153,13 @@ def test_tags(command: Any) -> None:
     assert refused.code == 1 and refused.err[0] == "    Tagging error:"
 
 
+def test_a_datastore_of_another_name(command: Any, directory: Any, tmp_path: Path) -> None:
+    moved = directory.root.rename(tmp_path / "data")
+    options = ("--datastore-root", str(moved))
+    assert command(*options, "logs", "1/start/1", "--stdout").out == "  one\ntwo *stars*\n"
+    assert command(*options, "tag", "list", "--hide-system-tags", "--flat").err == ["mine"]
+
+
 def test_quiet_tag_lists_are_for_programs(command: Any) -> None:
     system = "metaflow_version:2.19.38,python_version:3.11.7,runtime:dev,user:ann"
     assert command("tag", "list", quiet=True).err == ["HandFlow/1 ; %s ; mine" % system]
