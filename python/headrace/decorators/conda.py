@@ -11,11 +11,13 @@ from .base import FlowDecorator, StepDecorator
 _ENVIRONMENTS = ("conda", "pypi", "fast-bakery")
 
 
-def require_environment(deco: Any, environment: Any) -> None:
-    """InvalidEnvironmentException unless the run's `--environment` makes environments for steps."""
+def require_environment(name: str, environment: Any) -> None:
+    """InvalidEnvironmentException unless the run's `--environment` makes environments for steps. name: the decorator."""
     if environment is None or environment.TYPE not in _ENVIRONMENTS:
         raise InvalidEnvironmentException(
-            "@%s decorator requires %s" % (deco.name, " or ".join("--environment=%s" % name for name in _ENVIRONMENTS))
+            "@%s decorator requires %s\nHeadrace does not make environments for steps yet: install the packages where the "
+            "flow runs, and remove @%s or @%s_base." % (
+                name, " or ".join("--environment=%s" % kind for kind in _ENVIRONMENTS), name, name)
         )
 
 
@@ -61,7 +63,7 @@ class CondaStepDecorator(_PackageAttributes, StepDecorator):
                   logger: Any) -> None:
         self.merge_base(flow, "conda_base")
         self.attributes["python"] = self.attributes["python"] or "%d.%d.%d" % sys.version_info[:3]
-        require_environment(self, environment)
+        require_environment("conda", environment)
 
 
 class CondaFlowDecorator(_PackageAttributes, FlowDecorator):
@@ -75,7 +77,7 @@ class CondaFlowDecorator(_PackageAttributes, FlowDecorator):
 
     def flow_init(self, flow: Any, graph: Any, environment: Any, flow_datastore: Any, metadata: Any, logger: Any,
                   echo: Any, options: Dict[str, Any]) -> None:
-        require_environment(self, environment)
+        require_environment("conda", environment)
 
 
 CondaStepDecorator.__module__ = CondaFlowDecorator.__module__ = "metaflow.plugins.pypi.conda_decorator"

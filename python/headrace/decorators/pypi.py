@@ -17,7 +17,7 @@ class PyPIStepDecorator(_PackageAttributes, StepDecorator):
     def step_init(self, flow: Any, graph: Any, step_name: str, decorators: Any, environment: Any, flow_datastore: Any,
                   logger: Any) -> None:
         self.merge_base(flow, "pypi_base")
-        require_environment(self, environment)
+        require_environment("pypi", environment)
 
 
 class PyPIFlowDecorator(_PackageAttributes, FlowDecorator):
@@ -28,7 +28,7 @@ class PyPIFlowDecorator(_PackageAttributes, FlowDecorator):
 
     def flow_init(self, flow: Any, graph: Any, environment: Any, flow_datastore: Any, metadata: Any, logger: Any,
                   echo: Any, options: Dict[str, Any]) -> None:
-        require_environment(self, environment)
+        require_environment("pypi", environment)
 
 
 PyPIStepDecorator.__module__ = PyPIFlowDecorator.__module__ = "metaflow.plugins.pypi.pypi_decorator"
