@@ -1,0 +1,190 @@
+#include "logs/attempt_log.h"
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "logs/stored_log.h"
+
+namespace headrace::logs {
+namespace {
+
+namespace fs = std::filesystem;
+
+const WallTime kTime{std::chrono::microseconds(1767323045678901)};
+
+std::string read_text(const fs::path& path) {
+  std::ostringstream text;
+  text << std::ifstream(path, std::ios::binary).rdbuf();
+  return text.str();
+}
+
+class AttemptLogTest : public ::testing::Test {
+ protected:
+  AttemptLogTest() {
+    std::string pattern = (fs::temp_directory_path() / "headrace-logs-XXXXXX").string();
+    root_ = ::mkdtemp(pattern.data());
+    folder_ = root_ / "task";
+    fs::create_directory(folder_);
+  }
+  ~AttemptLogTest() override { fs::remove_all(root_); }
+
+  AttemptLog::Settings settings(std::uint64_t bytes_max = 1 << 20) {
+    return {.folder = folder_.string(), .attempt = 1, .bytes_max = bytes_max, .id_seed = 7};
+  }
+  fs::path file(Stream stream) { return log_path(folder_.string(), 1, "runtime", stream); }
+  std::vector<std::string> texts(Stream stream) {
+    std::vector<std::string> all;
+    const StoredLog log = read_log(folder_.string(), 1, stream).value();
+    for (const codec::LogLine& line : log.lines) all.emplace_back(line.text);
+    return all;
+  }
+
+  fs::path root_, folder_;
+  loop::EventLoop loop_;
+  loop::WorkerPool pool_{loop_, 2};
+};
+
+TEST_F(AttemptLogTest, StoresAndShows) {
+  AttemptLog log(loop_, pool_, settings());
+  const std::string line = "  hello \n";
+  const ShownLine shown = log.add_line(Stream::out, line, kTime);
+  EXPECT_EQ(shown.text, "  hello ");
+  EXPECT_EQ(shown.time, kTime);
+  (void)log.add_line(Stream::err, "careful\n", kTime);
+  log.add_note(Stream::err, "Task failed.", kTime);
+  ASSERT_TRUE(loop_.block_on(log.close()).ok());
+  EXPECT_THAT(read_text(file(Stream::out)),
+              ::testing::MatchesRegex(R"(\[MFLOG\|0\|2026-01-02T03:04:05\.678901Z\|runtime\|[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\]  hello )"
+                                      "\n"));
+  EXPECT_THAT(texts(Stream::err), ::testing::ElementsAre("careful", "Task failed."));
+  EXPECT_TRUE(read_text(file(Stream::err)).ends_with("]Task failed."));
+  EXPECT_EQ(log_size(folder_.string(), 1, Stream::err).value(), fs::file_size(file(Stream::err)));
+}
+
+TEST_F(AttemptLogTest, FilesExistWhenNothingWasPrinted) {
+  AttemptLog log(loop_, pool_, settings());
+  ASSERT_TRUE(loop_.block_on(log.close()).ok());
+  EXPECT_EQ(fs::file_size(file(Stream::out)), 0u);
+  EXPECT_EQ(fs::file_size(file(Stream::err)), 0u);
+  EXPECT_EQ(fs::status(file(Stream::out)).permissions(), fs::perms::owner_read | fs::perms::owner_write);
+}
+
+TEST_F(AttemptLogTest, LinesAreThereBeforeClose) {
+  AttemptLog log(loop_, pool_, settings());
+  for (int i = 0; i < 3; ++i) {
+    (void)log.add_line(Stream::out, std::to_string(i) + "\n", kTime);
+    loop_.run();  // Ends when the write has ended.
+    EXPECT_EQ(texts(Stream::out).size(), static_cast<std::size_t>(i + 1));
+  }
+}
+
+TEST_F(AttemptLogTest, WaitsForTheFolder) {
+  fs::remove(folder_);
+  AttemptLog log(loop_, pool_, settings());
+  (void)log.add_line(Stream::out, "early\n", kTime);
+  loop_.run();
+  EXPECT_FALSE(fs::exists(folder_));
+  fs::create_directory(folder_);
+  (void)log.add_line(Stream::out, "late\n", kTime);
+  loop_.run();
+  EXPECT_THAT(texts(Stream::out), ::testing::ElementsAre("early", "late"));
+}
+
+TEST_F(AttemptLogTest, CloseMakesTheFolderIfNobodyDid) {
+  fs::remove(folder_);
+  AttemptLog log(loop_, pool_, settings());
+  (void)log.add_line(Stream::out, "lost otherwise\n", kTime);
+  ASSERT_TRUE(loop_.block_on(log.close()).ok());
+  EXPECT_THAT(texts(Stream::out), ::testing::ElementsAre("lost otherwise"));
+}
+
+TEST_F(AttemptLogTest, BoundsWhatIsStored) {
+  AttemptLog log(loop_, pool_, settings(1000));
+  for (int i = 0; i < 100; ++i) {
+    EXPECT_EQ(log.add_line(Stream::out, std::to_string(i) + "\n", kTime).text, std::to_string(i));
+  }
+  log.add_note(Stream::out, "[KILLED BY ORCHESTRATOR]\n", kTime);
+  (void)log.add_line(Stream::err, "the other stream has a bound of its own\n", kTime);
+  ASSERT_TRUE(loop_.block_on(log.close()).ok());
+  const auto stored = texts(Stream::out);
+  ASSERT_GT(stored.size(), 3u);
+  EXPECT_EQ(stored[stored.size() - 2], "[TRUNCATED - MAXIMUM LOG FILE SIZE REACHED]");
+  EXPECT_EQ(stored.back(), "[KILLED BY ORCHESTRATOR]");
+  EXPECT_EQ(std::count(stored.begin(), stored.end(), "[TRUNCATED - MAXIMUM LOG FILE SIZE REACHED]"), 1);
+  EXPECT_EQ(texts(Stream::err).size(), 1u);
+}
+
+TEST_F(AttemptLogTest, FramedLinesAreShownWithTheirTimeAndNotStoredAgain) {
+  AttemptLog log(loop_, pool_, settings());
+  const std::string framed = "[MFLOG|0|2020-01-01T00:00:00.000001Z|task|x]from afar\n";
+  const ShownLine shown = log.add_line(Stream::out, framed, kTime);
+  EXPECT_EQ(shown.text, "from afar");
+  EXPECT_EQ(codec::parse_log_line(framed).time, "2020-01-01T00:00:00.000001");
+  EXPECT_NE(shown.time, kTime);
+  (void)log.add_line(Stream::err, "[!" + framed, kTime);
+  ASSERT_TRUE(loop_.block_on(log.close()).ok());
+  EXPECT_EQ(read_text(file(Stream::out)), "");
+  EXPECT_EQ(read_text(file(Stream::err)), framed);
+}
+
+TEST_F(AttemptLogTest, AFrameBeginsALineOfItsOwn) {
+  AttemptLog log(loop_, pool_, settings());
+  (void)log.add_line(Stream::err, "no newline", kTime);
+  log.add_note(Stream::err, "Task failed.", kTime);
+  ASSERT_TRUE(loop_.block_on(log.close()).ok());
+  EXPECT_THAT(texts(Stream::err), ::testing::ElementsAre("no newline", "Task failed."));
+}
+
+TEST_F(AttemptLogTest, CloseSaysWhenTheFilesAreNotWhole) {
+  fs::remove(folder_);
+  std::ofstream(folder_) << "a file where the folder should be";
+  AttemptLog log(loop_, pool_, settings());
+  (void)log.add_line(Stream::out, "x\n", kTime);
+  auto closed = loop_.block_on(log.close());
+  ASSERT_FALSE(closed.ok());
+  EXPECT_NE(closed.error().where.find(folder_.string()), std::string::npos);
+}
+
+TEST_F(AttemptLogTest, ManyLinesKeepTheirOrder) {
+  AttemptLog log(loop_, pool_, settings(64 << 20));
+  loop_.block_on([](loop::EventLoop& loop, AttemptLog& to) -> loop::Async<void> {
+    for (int i = 0; i < 10'000; ++i) {
+      (void)to.add_line(Stream::out, std::to_string(i) + "\n", kTime + std::chrono::microseconds(i));
+      if (i % 100 == 0) co_await loop.yield();
+    }
+  }(loop_, log));
+  ASSERT_TRUE(loop_.block_on(log.close()).ok());
+  const auto stored = texts(Stream::out);
+  ASSERT_EQ(stored.size(), 10'000u);
+  for (int i = 0; i < 10'000; ++i) ASSERT_EQ(stored[static_cast<std::size_t>(i)], std::to_string(i));
+}
+
+TEST_F(AttemptLogTest, ReadingMergesSourcesAndKeepsOldLogs) {
+  std::ofstream(folder_ / "0.runtime_stdout.log") << "[MFLOG|0|2026-01-02T03:04:05.000002Z|runtime|a]second\nloose\n";
+  std::ofstream(folder_ / "0.task_stdout.log") << "[MFLOG|0|2026-01-02T03:04:05.000001Z|task|b]first\n";
+  std::ofstream(folder_ / "0.stdout.log") << "of old\n";
+  const StoredLog log = read_log(folder_.string(), 0, Stream::out).value();
+  std::vector<std::string> all;
+  for (const codec::LogLine& line : log.lines) all.emplace_back(line.text);
+  EXPECT_THAT(all, ::testing::ElementsAre("first", "second", "loose", "of old"));
+  EXPECT_TRUE(read_log(folder_.string(), 0, Stream::err).value().lines.empty());
+  EXPECT_EQ(log_size(folder_.string(), 3, Stream::out).value(), 0u);
+}
+
+TEST_F(AttemptLogTest, ScrubOverwritesWhatExists) {
+  std::ofstream(folder_ / "0.runtime_stdout.log") << "secret";
+  std::ofstream(folder_ / "0.stdout.log") << "secret";
+  EXPECT_THAT(scrub_log(folder_.string(), 0, Stream::out).value(), ::testing::ElementsAre("runtime", "stdout"));
+  EXPECT_EQ(read_text(folder_ / "0.runtime_stdout.log"), "[REDACTED runtime stdout]");
+  EXPECT_EQ(read_text(folder_ / "0.stdout.log"), "[REDACTED stdout stdout]");
+  EXPECT_FALSE(fs::exists(folder_ / "0.task_stdout.log"));
+  EXPECT_TRUE(scrub_log(folder_.string(), 0, Stream::err).value().empty());
+}
+
+}  // namespace
+}  // namespace headrace::logs
