@@ -5,7 +5,6 @@ The objects have the methods of Metaflow's task datastores that user code, decor
 
 from __future__ import annotations
 
-import hashlib
 import pickle
 from types import FunctionType, MethodType
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple, Union
@@ -20,8 +19,10 @@ _READABLE = ("pickle-v4", "pickle-v2", "gzip+pickle-v2", "gzip+pickle-v4")
 
 #: Values that nearly every task has, by the key of their pickle: known without asking the engine.
 _WELL_KNOWN: Dict[str, Callable[[], Any]] = {
-    hashlib.sha1(pickle.dumps(make(), 4)).hexdigest(): make
-    for make in (list, lambda: None, lambda: True, lambda: False)
+    "c5cf38908fc549f499ade5b17ce221ff0ced377f": list,
+    "dbc1aaddc8b7343d6d33b34edcf608b8f8801918": lambda: None,
+    "868436778cb011a1c6230bc12534683ab0b7f1c3": lambda: True,
+    "2473d4676d5b2aba674167293142f8031ada401b": lambda: False,
 }
 
 Manifest = Dict[str, Dict[str, Any]]

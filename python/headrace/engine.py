@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import _socket
 import os
-import socket
 from _thread import allocate_lock
 from typing import Optional
 
@@ -76,7 +76,7 @@ def _is_closed(door: Door) -> bool:
 def _spawn_store() -> Door:
     """The door of a new `headrace store`; it ends when all copies of the door are closed."""
     path = engine_path()
-    mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    mine, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
     try:
         # A group of its own: Ctrl-C is for the script, and the store ends with it.
         os.posix_spawn(

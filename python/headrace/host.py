@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import array
+import _socket
 import gc
 import json
 import os
 import select
 import signal
-import socket
+import struct
 import sys
 import warnings
-from typing import Any, Dict, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
 from . import forksafe
 from ._version import WIRE_VERSION
-from .seeds import Reseeding
-from .task_process import TaskProcess, run_fresh, run_in_fork, signal_on_parent_death
+
+if TYPE_CHECKING:
+    from .task_process import TaskProcess
 
 _DATAGRAM_BYTES_MAX = 64 << 10
 #: How often children are looked at where the kernel has no pidfd.
@@ -41,7 +42,7 @@ def fork_host(flow: Any, step_command: List[str], known_fds: "Tuple[int, ...]" =
     without the word `step`. known_fds: descriptors of the caller that import did not leave (the flow spec's).
     Call it from the main thread: tasks die with the thread that forked them.
     """
-    mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    mine, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
     reason = forksafe.reason_against_forking([*known_fds, mine.fileno(), theirs.fileno()])
     flush_stdio()
     allow_fork()
@@ -61,8 +62,9 @@ def fork_host(flow: Any, step_command: List[str], known_fds: "Tuple[int, ...]" =
             flush_stdio()
             os._exit(status)
     theirs.close()
-    mine.set_inheritable(True)
-    return mine.detach()
+    fd = mine.detach()
+    os.set_inheritable(fd, True)
+    return fd
 
 
 def allow_fork() -> None:
@@ -83,7 +85,7 @@ def flush_stdio() -> None:
 class Host:
     """Forks, watches and reports tasks until the link ends."""
 
-    def __init__(self, flow: Any, step_command: List[str], link: socket.socket, reason: str) -> None:
+    def __init__(self, flow: Any, step_command: List[str], link: _socket.socket, reason: str) -> None:
         """reason: why tasks cannot be forked; empty if they can."""
         self._flow = flow
         self._command = step_command
@@ -93,7 +95,7 @@ class Host:
         self._tasks: Dict[int, Tuple[int, int]] = {}
         self._pid_of_fd: Dict[int, int] = {}
         self._poll = select.poll()
-        self._process: Optional[TaskProcess] = None
+        self._process: Optional["TaskProcess"] = None
 
     def serve(self) -> int:
         """Until the link ends or `finish`. Returns the host's exit code."""
@@ -119,6 +121,9 @@ class Host:
 
     def _prepare(self) -> None:
         from importlib import import_module
+
+        from .seeds import Reseeding
+        from .task_process import TaskProcess, signal_on_parent_death
 
         # Ctrl-C is for the conductor, which passes it on to the groups of the tasks.
         os.setpgid(0, 0)
@@ -152,18 +157,18 @@ class Host:
             pass
 
     def _receive(self) -> Tuple[Optional[Dict[str, Any]], List[int]]:
-        size = array.array("i").itemsize
+        size = struct.calcsize("i")
         try:
-            data, ancillary, _, _ = self._link.recvmsg(_DATAGRAM_BYTES_MAX, socket.CMSG_SPACE(8 * size))
+            data, ancillary, _, _ = self._link.recvmsg(_DATAGRAM_BYTES_MAX, _socket.CMSG_SPACE(8 * size))
         except ConnectionError:
             data, ancillary = b"", []
-        fds = array.array("i")
+        fds: List[int] = []
         for level, kind, content in ancillary:
-            if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-                fds.frombytes(content[: len(content) - len(content) % size])
+            if level == _socket.SOL_SOCKET and kind == _socket.SCM_RIGHTS:
+                fds += struct.unpack("%di" % (len(content) // size), content[: len(content) - len(content) % size])
         for fd in fds:
             os.set_inheritable(fd, False)
-        return (json.loads(data) if data else None), list(fds)
+        return (json.loads(data) if data else None), fds
 
     # Tasks
 
@@ -188,6 +193,8 @@ class Host:
                     "reason": reason})
 
     def _fork(self, message: Dict[str, Any], fds: List[int], fresh: bool) -> int:
+        from .task_process import run_fresh, run_in_fork
+
         assert self._process is not None
         flush_stdio()
         parent = os.getpid()
