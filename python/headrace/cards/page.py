@@ -6,6 +6,7 @@ import html
 import json
 from typing import Any, Callable, Dict, Iterable, List
 
+from .chart import chart_svg
 from .markdown import markdown_to_html
 
 _CSS = """
@@ -154,11 +155,16 @@ def _value_box(component: Dict[str, Any]) -> str:
 
 def _chart(component: Dict[str, Any]) -> str:
     spec = component.get("spec") or {}
-    title = spec.get("title") if isinstance(spec.get("title"), str) else "Chart"
-    return (
-        "<figure><figcaption>%s: a chart of Vega-Lite. This page has no scripts; the specification below can be pasted "
-        "into a Vega-Lite editor.</figcaption><details><summary>Specification</summary><pre>%s</pre></details></figure>"
-        % (_text(title), _text(json.dumps(spec, indent=1, default=str)))
+    title = spec.get("title")
+    title = title.get("text") if isinstance(title, dict) else title
+    drawn = chart_svg(spec)
+    if drawn is None:
+        drawn = (
+            '<p class="sub">This chart needs Vega-Lite to be drawn, and this page has no scripts. The specification below '
+            "can be pasted into an editor of Vega-Lite.</p>"
+        )
+    return "<figure>%s<figcaption>%s</figcaption><details><summary>Specification</summary><pre>%s</pre></details></figure>" % (
+        drawn, _text(title or ""), _text(json.dumps(spec, indent=1, default=str))
     )
 
 

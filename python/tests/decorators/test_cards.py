@@ -390,6 +390,27 @@ def test_components_render_to_what_pages_show() -> None:
     assert "7" in component_html(ValueBox("t", 7).render())
 
 
+def spec_of(mark: Any, x: Any, y: Any, **more: Any) -> Any:
+    values = [{"x": a, "y": b} for a, b in zip(x, y)]
+    encoding = {"x": {"field": "x"}, "y": {"field": "y"}}
+    return dict({"mark": mark, "data": {"values": values}, "encoding": encoding}, **more)
+
+
+def test_plain_charts_are_drawn() -> None:
+    from headrace.cards.chart import chart_svg
+
+    bars = chart_svg(spec_of("bar", ["a", "b"], [1, 2])) or ""
+    heights = [float(text) for text in re.findall(r'<rect [^>]*height="([0-9.]+)"', bars)]
+    assert len(heights) == 2 and heights[1] == pytest.approx(2 * heights[0])
+    assert "<polyline" in str(chart_svg(spec_of({"type": "line"}, [1, 2, 3], [3, 1, 2])))
+    assert str(chart_svg(spec_of("point", [1, 2, 3], [3, None, 2]))).count("<circle") == 2
+    assert "&lt;a&gt;" in str(chart_svg(spec_of("bar", ["<a>"], [1])))
+    for other in (None, {}, spec_of("geoshape", [1], [1]), spec_of("bar", [], []), {"mark": "bar", "data": {"url": "x"}}):
+        assert chart_svg(other) is None
+    page = component_html(VegaChart(spec_of("bar", [1], [1], title="Sizes")).render())
+    assert "<svg" in page and "<figcaption>Sizes" in page
+
+
 def test_updates_change_what_is_shown() -> None:
     box = ValueBox("t", 1)
     box.update(value="two", subtitle="s")
