@@ -48,7 +48,8 @@ class _Drawing:
         xs = [row[x] for row in rows]
         self._numeric = mark != "bar" and all(map(_is_number, xs))
         self._names = list(dict.fromkeys(map(str, xs)))
-        self._low, self._high = (min(xs), max(xs)) if self._numeric else (0, len(self._names) - 1)
+        self._low: float = min(xs) if self._numeric else 0
+        self._high: float = max(xs) if self._numeric else 0
         ys = [row[y] for row in rows]
         self._bottom, self._top = (min(ys + [0]), max(ys + [0])) if mark in ("bar", "area") else (min(ys), max(ys))
         groups = [str(row.get(colour)) if colour else "" for row in rows]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Dict
+from typing import Any, Dict, List
 
 from .card import MetaflowCard, MetaflowCardComponent
 
@@ -154,11 +154,11 @@ __all__ = [
     "TestTimeoutCard",
 ]
 
-CARDS = [
+CARDS: List[Any] = [
     TestPathSpecCard, TestNonEditableCard, TestEditableCard, TestEditableCard2, TestMockCard, TestErrorCard,
     TestTimeoutCard, TestRefreshCard, TestRefreshComponentCard, TestImageCard,
 ]
-for _cls in CARDS + [TestStringComponent, TestJSONComponent]:  # type: ignore[operator]
+for _cls in CARDS + [TestStringComponent, TestJSONComponent]:
     _cls.__module__ = "metaflow.plugins.cards.card_modules.test_cards"
-    _cls.__test__ = False  # type: ignore[attr-defined]
+    _cls.__test__ = False
 del _cls
