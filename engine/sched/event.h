@@ -44,7 +44,8 @@ struct TaskCloned {
 /// Ctrl-C, SIGTERM or SIGHUP reached the conductor. The second one kills at once.
 struct Interrupted {};
 
-/// The run cannot go on for a reason outside of its tasks: the task host died, the disk is full, a clone failed.
+/// The run cannot go on for a reason outside of its tasks: the task host died, the disk is full, a clone failed. No TaskCloned
+/// is waited for after it.
 struct RunBroken {
   std::string headline;
   std::string message;

@@ -111,5 +111,12 @@ TEST(Resume, AnInterruptWaitsForTheClonesUnderWay) {
   EXPECT_EQ(run.cloned(2), (Texts{"bad `Flushing logs...`", "finish interrupted"}));
 }
 
+TEST(Resume, ACloneThatFailsIsNotWaitedFor) {
+  Script run(foreach_flow(), {}, Origin{.tasks = {done(kStart, {}, "a", {"work"}, 1), done(kWork, {0}, "b", {"gather"})}});
+  run.begin();
+  run.interrupt();
+  EXPECT_EQ(run.apply(RunBroken{.headline = "no", .message = "disk full"}), (Texts{"bad `Flushing logs...`", "finish interrupted"}));
+}
+
 }  // namespace
 }  // namespace headrace::sched

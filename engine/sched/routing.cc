@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <limits>
 #include <utility>
 
@@ -143,7 +144,7 @@ void Scheduler::State::push(ReadyTask task) {
 /// follows on them without being in the origin stays in the queue, and is executed when all clones are made.
 void Scheduler::State::plan_clones() {
   ReadyQueue executed;
-  while (!queue_.empty() && !trouble_) {
+  while (!queue_.empty()) {
     ReadyTask task = queue_.pop();
     const OriginTask* origin = origin_->find(task.step, splits_.indices(task.at), task.at.iteration);
     // The flow may have been changed: a transition that it cannot make any more is made anew.
@@ -162,7 +163,9 @@ void Scheduler::State::plan_clones() {
                                 .split_index = task.split_index,
                                 .num_parallel = task.num_parallel,
                                 .inputs = std::move(task.inputs)});
-    if (auto failure = follow(ended, *origin->transition)) trouble_ = Trouble{.failure = std::move(*failure), .task = ended.ref};
+    // The rest is cloned all the same: the next resume goes on from this run.
+    auto failure = follow(ended, *origin->transition);
+    if (failure && !trouble_) trouble_ = Trouble{.failure = std::move(*failure), .task = ended.ref};
   }
   queue_ = std::move(executed);
 }

@@ -137,9 +137,8 @@ void Scheduler::State::on(const Interrupted&, Instant now) {
 }
 
 void Scheduler::State::on(const RunBroken& event, Instant now) {
+  clones_sent_.clear();
   if (phase_ == Phase::stopping) return;
-  // A clone that could not be made is not coming any more.
-  if (phase_ == Phase::cloning) clones_sent_.clear();
   fail({.headline = event.headline, .message = event.message}, std::nullopt, now);
 }
 
