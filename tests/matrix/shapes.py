@@ -121,8 +121,8 @@ print("in", current.step_name, self.index)
 """
 _JOIN_TRAIL = """
 self.trail = sorted(i.trail for i in inputs)
-self.widths = len(inputs)
-print("joining", current.step_name, len(inputs))
+self.widths = len(list(inputs))
+print("joining", current.step_name, self.widths)
 """
 
 BODIES: Dict[str, Body] = {
@@ -133,7 +133,7 @@ self.numbers = {"one": 1, "pi": 3.14, "big": 2 ** 80, "none": None}
 self.text = "\\u00e4\\u20ac " + current.step_name
 self.bytes = b"\\x00\\xff" * 10
 self.stack = [tuple(frame) for frame in self.foreach_stack()]
-self.where = (current.flow_name, current.step_name, current.retry_count, current.username, current.is_production)
+self.where = (current.flow_name, current.step_name, current.retry_count, current.username)
 """,
         _JOIN_TRAIL,
     ),
