@@ -28,12 +28,13 @@ class TaskMetadata:
     TYPE = "local"
 
     def __init__(self, root: str, tags: List[str], sys_tags: List[str]) -> None:
-        self._root = root
+        self._root = root.rstrip("/")
         self.sticky_tags = set(tags)
         self.sticky_sys_tags = set(sys_tags)
 
     def metadata_str(self) -> str:
-        return "%s@%s" % (self.TYPE, self._root)
+        """As the Client's `metadata` takes it: the directory that holds `.metaflow`."""
+        return "%s@%s" % (self.TYPE, os.path.dirname(self._root))
 
     def register_metadata(self, run_id: str, step_name: str, task_id: str, metadata: Any) -> None:
         """metadata: `MetaDatum`s. They belong to this attempt, whatever the ids say."""
