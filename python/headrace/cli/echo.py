@@ -20,15 +20,18 @@ _COLOURS = {
 }
 
 
-def _is_terminal(stream: TextIO) -> bool:
+def _is_terminal(stream: Optional[TextIO]) -> bool:
     try:
-        return stream.isatty()
-    except (AttributeError, ValueError):
+        return stream is not None and stream.isatty()
+    except ValueError:
         return False
 
 
-def _write(stream: TextIO, text: str) -> None:
+def _write(stream: Optional[TextIO], text: str) -> None:
     """Writes all of `text`. What the stream's encoding cannot say becomes `?`."""
+    if stream is None:
+        # The process was started without this stream: nobody is to hear.
+        return
     try:
         stream.write(text)
     except UnicodeEncodeError:
