@@ -1,0 +1,39 @@
+// headrace: the engine. Started by the SDK, not by people; `headrace version` says which one it is.
+#include <cstdio>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "cli/conduct_command.h"
+#include "cli/store_command.h"
+#include "wire/version.h"
+
+namespace {
+
+int version_command() {
+  std::printf("headrace %s (wire %d)\n", HEADRACE_VERSION, headrace::wire::kWireVersion);
+  return 0;
+}
+
+int usage() {
+  std::fputs(
+      "usage: headrace COMMAND [OPTIONS]\n"
+      "\n"
+      "  conduct   runs a flow; started by `python flow.py run`\n"
+      "  store     serves the datastore to one Python process; started by the SDK\n"
+      "  version   prints the version\n",
+      stderr);
+  return 2;
+}
+
+}  // namespace
+
+int main(int count, char** words) {
+  std::vector<std::string> arguments(words + 1, words + count);
+  if (arguments.empty()) return usage();
+  std::span<const std::string> rest = std::span<const std::string>(arguments).subspan(1);
+  if (arguments[0] == "conduct") return headrace::cli::conduct_command(rest);
+  if (arguments[0] == "store") return headrace::cli::store_command(rest);
+  if (arguments[0] == "version" || arguments[0] == "--version") return version_command();
+  return usage();
+}

@@ -1,0 +1,183 @@
+// What comes before the first task: the run's id, its files, its first line.
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <utility>
+
+#include "codec/gzip.h"
+#include "codec/json.h"
+#include "console/error_block.h"
+#include "run/driver.h"
+#include "store/directory_backend.h"
+
+namespace headrace::run {
+
+namespace {
+
+constexpr Duration kOfferAgain = 5ms;
+
+Result<void> write_file(const std::string& path, std::string_view text) {
+  loop::UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+  if (!fd) return system_error(errno, fmt::format("`{}` cannot be written", path));
+  while (!text.empty()) {
+    ssize_t n = ::write(fd.get(), text.data(), text.size());
+    if (n < 0 && errno != EINTR) return system_error(errno, fmt::format("`{}` cannot be written", path));
+    if (n > 0) text.remove_prefix(static_cast<std::size_t>(n));
+  }
+  return {};
+}
+
+Result<std::string> read_file(const std::string& path) {
+  loop::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd) return system_error(errno, fmt::format("the included file `{}` cannot be read", path));
+  std::string bytes;
+  char buffer[1 << 16];
+  while (true) {
+    ssize_t n = ::read(fd.get(), buffer, sizeof buffer);
+    if (n == 0) return bytes;
+    if (n > 0) bytes.append(buffer, static_cast<std::size_t>(n));
+    if (n < 0 && errno != EINTR) return system_error(errno, fmt::format("the included file `{}` cannot be read", path));
+  }
+}
+
+/// Stores one file where its `local://` URL says, as Metaflow does: by its sha1, gzip'd.
+Result<void> store_include(const wire::IncludedFile& file) {
+  constexpr std::string_view kScheme = "local://";
+  if (file.url.rfind(kScheme, 0) != 0) {
+    return Error{.kind = Kind::misuse, .what = fmt::format("included files cannot be stored at `{}`", file.url)};
+  }
+  std::filesystem::path target(file.url.substr(kScheme.size()));
+  std::string bytes = HR_TRY(read_file(file.path));
+  store::DirectoryBackend folder(target.parent_path().string());
+  HR_TRY(folder.put_new(target.filename().string(), codec::gzip(bytes)));
+  return {};
+}
+
+}  // namespace
+
+loop::Async<Result<void>> Driver::begin_run() {
+  auto possible = refuse_what_cannot_run();
+  if (!possible) co_return std::move(possible).error();
+  facts_ = attempt::RunFacts{
+      .identity = {.flow = FlowName(spec_.flow),
+                   .run = {},
+                   .user = spec_.user,
+                   .tags = spec_.tags,
+                   .system_tags = spec_.sys_tags,
+                   .datastore_type = spec_.datastore_type,
+                   .datastore_root = spec_.datastore_root},
+      .space = spec_.namespace_,
+      .metadata_root = spec_.metadata_root,
+      .sys_version = spec_.sys_version,
+      .origin_run = {},
+      .fields = {},
+  };
+  for (wire::MetadataField& field : spec_.sysmeta) {
+    facts_.fields.push_back(
+        store::Field{.name = field.field, .type = field.type, .value = field.value, .tags = std::move(field.tags)});
+  }
+  if (spec_.resume) {
+    facts_.origin_run = spec_.resume->origin_run_id;
+    facts_.identity.origin_run_id = spec_.resume->origin_run_id;
+    auto found = co_await begin_resume();
+    if (!found) co_return std::move(found).error();
+  }
+  auto id = co_await make_run_id();
+  if (!id) co_return std::move(id).error();
+  facts_.identity.run = *id;
+  records_ = std::make_unique<store::RunRecords>(parts_.data, parts_.meta, facts_.identity);
+  blobs_ = std::make_unique<store::BlobStore>(parts_.data, facts_.identity.flow);
+  if (parts_.input_data) input_blobs_ = std::make_unique<store::BlobStore>(*parts_.input_data, facts_.identity.flow);
+  manifests_ = std::make_unique<attempt::ManifestCache>(
+      parts_.pool, parts_.input_data ? *parts_.input_data : parts_.data, facts_.identity.flow);
+  auto files = co_await write_run_files();
+  if (!files) co_return std::move(files).error();
+  say_first_line();
+  auto stored = co_await store_parameters();
+  if (!stored) co_return std::move(stored).error();
+  if (spec_.runner_attribute_file) watching_.spawn(offer_attributes());
+  if (spec_.resume) {
+    lines_.run_line(parts_.loop.wall_now(), fmt::format("Cloning {}/{}", spec_.flow, spec_.resume->origin_run_id));
+    flush_soon();
+  }
+  auto host = co_await parts_.launcher.ready();
+  if (!host) co_return std::move(host).error();
+  scheduler_ = std::make_unique<sched::Scheduler>(
+      spec_.graph, spec_.limits, spec_.resume ? std::optional(origin_for_scheduler()) : std::nullopt);
+  co_return Result<void>{};
+}
+
+Result<void> Driver::refuse_what_cannot_run() const {
+  for (const flow::Step& step : spec_.graph.steps()) {
+    if (step.backend != flow::Backend::kubernetes) continue;
+    return Error{.kind = Kind::misuse,
+                 .what = "Kubernetes error",
+                 .where = fmt::format("step `{}`", step.name.str()),
+                 .why = "this version of Headrace cannot run steps as pods yet",
+                 .next = "run without @kubernetes and `--with kubernetes`"};
+  }
+  return {};
+}
+
+loop::Async<Result<RunId>> Driver::make_run_id() {
+  WallTime now = parts_.loop.wall_now();
+  std::optional<std::string> given = spec_.resume ? spec_.resume->run_id : std::nullopt;
+  store::RunIdentity identity = facts_.identity;
+  if (given) identity.run = RunId(*given);
+  auto work = [&meta = parts_.meta, identity, now, given]() -> Result<RunId> {
+    if (!given) return store::RunRecords::new_run(meta, identity, now);
+    HR_TRY(store::RunRecords::register_run(meta, identity, now));
+    return identity.run;
+  };
+  co_return co_await parts_.pool.run(work);
+}
+
+loop::Async<Result<void>> Driver::write_run_files() {
+  auto written_work = [&records = *records_, &spec = spec_, inputs = parts_.input_data,
+                                           id = facts_.identity.run]() -> Result<void> {
+    if (spec.command == wire::RunCommand::run) HR_TRY(records.set_latest_run());
+    // Of the datastore that the inputs are in, as Metaflow does.
+    if (inputs) HR_TRY(inputs->put(spec.flow + "/latest_run", id.str()));
+    if (spec.run_id_file) HR_TRY(write_file(*spec.run_id_file, id.str()));
+    for (const wire::IncludedFile& file : spec.includes) HR_TRY(store_include(file));
+    return {};
+  };
+  auto written = co_await parts_.pool.run(written_work);
+  co_return written;
+}
+
+void Driver::say_first_line() {
+  if (spec_.spin) return;
+  std::string text = fmt::format("Workflow starting (run-id {})", facts_.identity.run.str());
+  if (spec_.ui_url.empty()) {
+    text += ":";
+  } else {
+    text += fmt::format(", see it in the UI at {}/{}/{}", spec_.ui_url, spec_.flow, facts_.identity.run.str());
+  }
+  lines_.run_line(parts_.loop.wall_now(), text);
+  flush_soon();
+}
+
+loop::Async<void> Driver::offer_attributes() {
+  codec::Json json;
+  json["run_id"] = facts_.identity.run.str();
+  json["flow_name"] = spec_.flow;
+  json["metadata"] = "local@" + std::filesystem::path(spec_.metadata_root).parent_path().string();
+  std::string text = codec::dump_json(json);
+  // A FIFO cannot be opened before its reader comes; the run does not wait for that.
+  const std::string& path = *spec_.runner_attribute_file;
+  loop::UniqueFd fd;
+  while (!ended_) {
+    fd = loop::UniqueFd(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NONBLOCK, 0666));
+    if (fd || errno != ENXIO) break;
+    co_await parts_.loop.sleep_for(kOfferAgain);
+  }
+  if (fd && ::write(fd.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size())) co_return;
+  if (!ended_) console::error_block(parts_.err, system_error(errno, fmt::format("`{}` cannot be written", path)));
+}
+
+}  // namespace headrace::run

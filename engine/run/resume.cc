@@ -1,0 +1,91 @@
+// Going on from an earlier run: its finished tasks are cloned by reference, the rest is executed.
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "run/driver.h"
+
+namespace headrace::run {
+
+loop::Async<Result<void>> Driver::begin_resume() {
+  lines_.run_line(parts_.loop.wall_now(), "Gathering required information to resume run (this may take a bit of time)...");
+  flush_soon();
+  auto read_work = [&data = parts_.data, flow = FlowName(spec_.flow), run = RunId(spec_.resume->origin_run_id)] {
+    return store::read_origin(data, flow, run);
+  };
+  auto read = co_await parts_.pool.run(read_work);
+  if (!read) {
+    if (read.error().kind != Kind::missing) co_return std::move(read).error();
+    co_return Error{.kind = Kind::missing,
+                    .what = "Flow failed",
+                    .where = {},
+                    .why = fmt::format("Resume failed: run `{}` of `{}` has no records in {}", spec_.resume->origin_run_id,
+                                       spec_.flow, spec_.datastore_root),
+                    .next = "check --origin-run-id and --datastore-root"};
+  }
+  origin_ = std::make_unique<store::OriginRun>(std::move(*read));
+  for (std::size_t i = 0; i < origin_->tasks.size(); ++i) origin_by_id_[origin_->tasks[i].path.task.str()] = i;
+  co_return Result<void>{};
+}
+
+sched::Origin Driver::origin_for_scheduler() const {
+  sched::Origin origin{.tasks = {}, .rerun = spec_.resume->rerun, .clone_only = spec_.resume->clone_only};
+  for (const store::OriginTask& task : origin_->tasks) {
+    auto step = spec_.graph.find(task.path.step.str());
+    if (!step) continue;
+    sched::OriginTask known{.step = *step,
+                            .indices = {task.foreach_index.begin(), task.foreach_index.end()},
+                            .iteration = task.iteration.empty() ? -1 : task.iteration.back(),
+                            .ok = task.ok,
+                            .transition = {},
+                            .task_id = task.path.task.str()};
+    if (task.ok) known.transition = sched::Transition{.next = task.next, .splits = task.splits};
+    origin.tasks.push_back(std::move(known));
+  }
+  return origin;
+}
+
+loop::Async<void> Driver::clone_task(sched::CloneTask command) {
+  TaskPath target = path_of({.step = command.step, .task = command.task});
+  auto cloned = co_await clone_one(command.origin_task, target);
+  for (std::uint32_t node = 1; cloned && node < command.num_parallel; ++node) {
+    TaskPath worker = path_of({.step = command.step, .task = command.task, .node = node});
+    cloned = co_await clone_one(fmt::format("{}_node_{}", command.origin_task, node), std::move(worker));
+  }
+  if (!cloned) {
+    broken(std::move(cloned).error());
+    co_return;
+  }
+  feed(sched::TaskCloned{.task = command.task});
+}
+
+loop::Async<Result<void>> Driver::clone_one(std::string origin_task, TaskPath target) {
+  auto found = origin_by_id_.find(origin_task);
+  if (found == origin_by_id_.end() || !origin_->tasks[found->second].ok) {
+    co_return Error{.kind = Kind::missing,
+                    .what = fmt::format("task `{}` of the run to resume cannot be cloned", origin_task),
+                    .where = spec_.flow + "/" + spec_.resume->origin_run_id,
+                    .why = "its records are missing or not complete",
+                    .next = fmt::format("resume from step `{}`", target.step.str())};
+  }
+  const store::OriginTask& task = origin_->tasks[found->second];
+  lines_.task_note(parts_.loop.wall_now(), target.str(), std::nullopt, "Cloning previously run task " + task.path.str());
+  flush_soon();
+  auto work = [&records = *records_, &task, target, &fields = facts_.fields, now = parts_.loop.wall_now()] {
+        return records.clone(target, task.path, task.manifest, fields, now);
+      };
+  co_return co_await parts_.pool.run(work);
+}
+
+loop::Async<void> Driver::cloning_done() {
+  lines_.run_line(parts_.loop.wall_now(), fmt::format("{}/{} cloned!", spec_.flow, spec_.resume->origin_run_id));
+  flush_soon();
+  // Nothing of the origin is needed any more; it may have been large.
+  origin_.reset();
+  origin_by_id_.clear();
+  auto stored_work = [&records = *records_, task = path_of({}).task] { return records.resume_done(task); };
+  auto stored = co_await parts_.pool.run(stored_work);
+  if (!stored) broken(std::move(stored).error());
+}
+
+}  // namespace headrace::run
