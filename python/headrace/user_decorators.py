@@ -340,6 +340,9 @@ def run_wrapped(step_function: Callable[..., Any], wrappers: List[Any], flow: An
     graph. inputs: of a join, else None. Calls `flow.next` where a wrapper skipped or replaced the step. Raises what the
     step raised, unless a wrapper took it.
     """
+    if not wrappers:
+        step_function(*(() if inputs is None else (inputs,)))
+        return
     entered: List[Any] = []
     replacement = None
     next_args: Any = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, Callable, Optional, Tuple
 
 from ..errors import FailureHandledByCatch, MetaflowException, MetaflowExceptionWrapper
@@ -11,6 +12,15 @@ from .base import StepDecorator
 NUM_FALLBACK_RETRIES = 3
 
 _NOT_SUPPORTED = {"foreach": "foreach split steps", "split-switch": "conditional switch steps"}
+
+
+def _users_part(trace: Any) -> Any:
+    """A traceback from the first frame on that is not of this package; all of it if there is none."""
+    here = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+    found = trace
+    while found is not None and found.tb_frame.f_code.co_filename.startswith(here):
+        found = found.tb_next
+    return trace if found is None else found
 
 
 class CatchDecorator(StepDecorator):
@@ -44,7 +54,7 @@ class CatchDecorator(StepDecorator):
             import traceback
 
             print("@catch caught an exception from %s" % flow)
-            for text in traceback.format_exception(type(exception), exception, exception.__traceback__):
+            for text in traceback.format_exception(type(exception), exception, _users_part(exception.__traceback__)):
                 for line in text.splitlines():
                     print(">  %s" % line)
         # The step did not come to its `self.next`.

@@ -61,13 +61,19 @@ class TimeoutDecorator(StepDecorator):
         import time
         import traceback
 
+        from ..user_decorators import run_wrapped
+
         message = "Step {step_name} timed out after {hours} hours, {minutes} minutes, {seconds} seconds".format(
             step_name=self.step_name, **self.attributes
         )
         now = time.time()
         stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(now))
         print("%s.%03d %s" % (stamp, int(now * 1000) % 1000, message), flush=True)
-        stack = [">  %s" % line for entry in traceback.format_stack(frame) for line in entry.splitlines()]
+        # From the call of the step on: what is above it is the same for every step.
+        frames = traceback.extract_stack(frame)
+        calls = [i for i, each in enumerate(frames) if each.filename == run_wrapped.__code__.co_filename]
+        shown = traceback.format_list(frames[calls[-1] + 1:] if calls else frames)
+        stack = [">  %s" % line for entry in shown for line in entry.splitlines()]
         raise TimeoutException("%s\nStack when the timeout was raised:\n%s" % (message, "\n".join(stack)))
 
 
