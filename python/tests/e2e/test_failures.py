@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from conftest import Place
+from e2e_place import Place
 
 
 def flow_of(body: str, decorators: str = "", name: str = "F") -> str:

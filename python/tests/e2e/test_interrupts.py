@@ -7,7 +7,7 @@ import re
 import signal
 from typing import Any
 
-from conftest import Place, alive, finish, wait_until
+from e2e_place import Place, alive, finish, wait_until
 
 SLEEPER = """
 import os, signal, time

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from conftest import Place
+from e2e_place import Place
 
 WIDE = """
 import os

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from conftest import Place
+from e2e_place import Place
 
 
 def test_hello_prints_metaflows_lines(place: Place) -> None:
