@@ -94,8 +94,10 @@ Result<std::optional<int>> last_done(Backend& meta, const std::string& task, con
   return value->is_string() ? number(value->get_ref<const std::string&>()) : std::optional<int>{};
 }
 
+/// `id` is the member that holds a number in text, nullptr for objects that have names.
 void newest_first(std::vector<Json>& objects, const char* id) {
   const auto id_of = [id](const Json& object) {
+    if (id == nullptr) return std::string{};
     const auto found = object.find(id);
     return found != object.end() && found->is_string() ? found->get_ref<const std::string&>() : std::string{};
   };
@@ -125,7 +127,7 @@ Result<std::vector<Json>> list_artifacts(Backend& meta, const Path& path, std::o
     tags.put_on(*object);
     objects.push_back(std::move(*object));
   }
-  newest_first(objects, "name");
+  newest_first(objects, nullptr);  // of one time, all of them nearly always: by name
   return objects;
 }
 
