@@ -74,7 +74,12 @@ def spec_of(
 
 
 def limits_of(max_workers: int, max_num_splits: int, max_log_size: int) -> Dict[str, int]:
-    """max_log_size: in MiB."""
+    """max_log_size: in MiB. Raises click.BadParameter for a limit that lets nothing run."""
+    for name, value, least in (
+        ("--max-workers", max_workers, 1), ("--max-num-splits", max_num_splits, 1), ("--max-log-size", max_log_size, 0)
+    ):
+        if value < least:
+            raise click.BadParameter("%d is less than %d" % (value, least), param_hint="'%s'" % name)
     return {
         "max_workers": max_workers,
         "max_num_splits": max_num_splits,

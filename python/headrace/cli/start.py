@@ -12,6 +12,7 @@ from .. import parameters, settings
 from .._version import METAFLOW_FULL_VERSION, VERSION
 from ..errors import CommandException, InvalidEnvironmentException, MetaflowException
 from ..identity import resolve_identity
+from ..system_context import ExecutionPhase, system_context
 from . import context
 from .echo import echo_always, echo_dev_null, logger, print_metaflow_exception, print_unknown_exception
 from .group import FlowGroup, LazyGroup
@@ -220,8 +221,17 @@ def _start(
         refuse_remote_datastore(datastore)
     state.datastore_impl = state.flow_datastore = context.Datastore(state.flow.name, datastore, root)
     state.config_options = _resolve_configs(state, args, config, config_value, local_config_file, datastore)
+    system_context._update(phase=_phase(args))
     _process_mutators(state)
     _make_context(state, metadata, environment, datastore, root)
+    system_context._update(
+        flow=state.flow,
+        graph=state.graph,
+        environment=state.environment,
+        flow_datastore=state.flow_datastore,
+        metadata=state.metadata,
+        logger=state.logger,
+    )
     _init_flow_decorators(state, deco_options)
     state.tl_decospecs = list(decospecs or [])
     _set_context(state)
@@ -232,6 +242,16 @@ def _start(
             specs += settings.DEFAULT_DECOSPECS.split()
         attach_decospecs(state, specs)
         init_step_decorators(state)
+
+
+def _phase(args: List[str]) -> ExecutionPhase:
+    """Where in a run's life this process is, by its command."""
+    command = args[0] if args else "check"
+    if command in ("step", "spin-step"):
+        return ExecutionPhase.TASK
+    if command in ("kubernetes", "batch") and args[1:2] == ["step"]:
+        return ExecutionPhase.TRAMPOLINE
+    return ExecutionPhase.LAUNCH
 
 
 def _check(*args: Any, **kwargs: Any) -> None:

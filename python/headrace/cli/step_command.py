@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import Any, Iterable, List
 
 
@@ -12,9 +13,9 @@ def step_command(obj: Any, decospecs: Iterable[str]) -> List[str]:
     decospecs: all of `--with`, of the command and of the top level.
     """
     entrypoint = list(obj.entrypoint)
-    if len(entrypoint) == 2 and os.path.exists(entrypoint[1]):
-        # The working directory of a task may be another one.
-        entrypoint[1] = os.path.abspath(entrypoint[1])
+    if len(entrypoint) == 2 and entrypoint[1] == sys.argv[0]:
+        # The working directory may be another one by now; what Python itself started from is an absolute path.
+        entrypoint[1] = os.path.abspath(getattr(sys.modules["__main__"], "__file__", None) or entrypoint[1])
     command = entrypoint + [
         "--quiet",
         "--no-pylint",
