@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Optional
+from typing import Any, Dict, List, Optional
 
 
 def _constant(value: Any) -> property:
@@ -28,6 +28,7 @@ class Current:
         self._namespace: Optional[str] = None
         self._username: Optional[str] = None
         self._metadata_str: Optional[str] = None
+        self._parameter_names: Optional[List[str]] = None
 
     def _set_env(
         self,
@@ -151,6 +152,20 @@ class Current:
 
         directory: Optional[str] = settings.TEMPDIR
         return directory
+
+    @property
+    def parameter_names(self) -> List[str]:
+        """Attribute names of the flow's Parameters and Configs; AttributeError outside a task."""
+        if self._parameter_names is None:
+            raise AttributeError("parameter_names")
+        return self._parameter_names
+
+    @property
+    def graph_info(self) -> Dict[str, Any]:
+        """As `graph`; AttributeError outside a task."""
+        if self._parameter_names is None:
+            raise AttributeError("graph_info")
+        return self.graph
 
     @property
     def graph(self) -> Dict[str, Any]:

@@ -134,12 +134,17 @@ class Host:
         if null > 2:
             os.close(null)
         sys.stdin = open(0, closefd=False)
+        # In tasks a line is shown when it is printed, as Metaflow's are; set here, since here it costs nothing.
+        os.environ["PYTHONUNBUFFERED"] = "x"
+        for stream in (sys.__stdout__, sys.__stderr__):
+            if stream is not None and not stream.closed:
+                stream.reconfigure(line_buffering=True)
         if not self._reason:
             for name in _PRELOADED:
                 import_module(name)
-            from .task_state import protect_constants
+            from .task_state import protect_class
 
-            protect_constants(self._flow.__class__)
+            protect_class(self._flow.__class__)
         allow_fork()
         self._process = TaskProcess(self._flow, Reseeding(), forksafe.memory_limit())
         if self._reason:

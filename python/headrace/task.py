@@ -133,9 +133,7 @@ class Attempt:
             is_running=True,
             tags=self.metadata.sticky_tags,
         )
-        current._update_env({"parameter_names": names})
-        # Loaded when it is looked at.
-        setattr(current.__class__, "graph_info", property(lambda _: flow._graph_info))
+        current._parameter_names = names
         if self.ubf_context == UBF_TASK:
             from .decorators.parallel import set_environment
 

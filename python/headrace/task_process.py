@@ -41,6 +41,7 @@ class TaskProcess:
         self.reseeding = reseeding
         self._data_limit = _data_limit(memory_limit)
         self._oom_score = _oom_score()
+        self._interrupts_are_lost = signal.getsignal(signal.SIGINT) in (signal.SIG_IGN, signal.SIG_DFL)
 
     def become_task(self, parent: int, out: int, err: int) -> None:
         """Right after the fork, in the child; all of it also holds for an exec'ed interpreter."""
@@ -57,7 +58,7 @@ class TaskProcess:
             os.close(fd)
         if self._data_limit is not None:
             resource.setrlimit(resource.RLIMIT_DATA, self._data_limit)
-        if signal.getsignal(signal.SIGINT) in (signal.SIG_IGN, signal.SIG_DFL):
+        if self._interrupts_are_lost:
             # A run in the background of a shell without job control ignores SIGINT; the conductor passes it on.
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -86,7 +87,6 @@ def run_fresh(command: List[str], message: Dict[str, Any], door: int) -> NoRetur
     environment = dict(os.environ)
     environment.update(message.get("environment") or {})
     environment[DOOR_VARIABLE] = str(door)
-    environment["PYTHONUNBUFFERED"] = "x"
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.execvpe(command[0], command + ["step", message["step"]], environment)
 
@@ -97,12 +97,9 @@ def run_in_fork(process: TaskProcess, message: Dict[str, Any], door: int) -> NoR
 
     forksafe.disarm_finalizers()
     process.reseeding.apply()
-    os.environ["PYTHONUNBUFFERED"] = "x"
-    os.environ.update(message.get("environment") or {})
-    for stream in (sys.__stdout__, sys.__stderr__):
-        if stream is not None and not stream.closed:
-            # A line is shown when it is printed, as with an interpreter of its own.
-            stream.reconfigure(line_buffering=True)
+    environment = message.get("environment")
+    if environment:
+        os.environ.update(environment)
     end_process(run_attempt(process.flow, Door(door)))
 
 

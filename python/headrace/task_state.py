@@ -15,58 +15,62 @@ def _refuse_change(*_: Any) -> None:
     raise AttributeError("Flow level attributes and Parameters are not modifiable")
 
 
-def _read_only(value: Any) -> property:
-    return property(lambda _: value, _refuse_change)
+class _ReadOnly:
+    """The read-only properties of one flow class: Parameters, constants and `_graph_info`.
 
+    They are put on the class once, in the task host; a task only says where the values come from.
+    """
 
-#: Names of the constants of classes on which they are read-only properties already.
-_constants: Dict[Any, List[str]] = {}
-
-
-def protect_constants(cls: Any) -> List[str]:
-    """Makes the flow's constants read-only properties of its class, once; returns their names."""
-    names = _constants.get(cls)
-    if names is None:
-        names = _constants[cls] = []
+    def __init__(self, cls: Any) -> None:
+        self.parameters: List[str] = []
+        self.constants: List[str] = []
+        self.source: Optional[InputArtifacts] = None
+        self._loaded: Dict[str, Any] = {}
         for name, value in list(constants_of(cls)):
-            setattr(cls, name, _read_only(value))
-            names.append(name)
-    return names
+            self.constants.append(name)
+            setattr(cls, name, property(self._constant(value), _refuse_change))
+        for name, param in list(cls._get_parameters()):
+            self.parameters.append(name)
+            setattr(cls, name, property(self._loader(name, param.load_parameter), _refuse_change))
+        setattr(cls, "_graph_info", property(self._loader("_graph_info", lambda value: value), _refuse_change))
+
+    @staticmethod
+    def _constant(value: Any) -> Any:
+        return lambda _: value
+
+    def _loader(self, name: str, convert: Any) -> Any:
+        def load(flow: Any) -> Any:
+            if name not in self._loaded:
+                if self.source is None:
+                    raise AttributeError("Flow %s has no attribute '%s'" % (flow.__class__.__name__, name))
+                self._loaded[name] = convert(self.source[name])
+            return self._loaded[name]
+
+        return load
+
+
+_read_only: Dict[Any, _ReadOnly] = {}
+
+
+def protect_class(cls: Any) -> _ReadOnly:
+    """Makes the Parameters and constants of a flow class read-only properties, once."""
+    found = _read_only.get(cls)
+    if found is None:
+        found = _read_only[cls] = _ReadOnly(cls)
+    return found
 
 
 def init_parameters(flow: Any, parameters: InputArtifacts) -> List[str]:
-    """Makes Parameters and constants read-only properties of the flow's class; values are loaded when touched.
+    """Says where the flow's Parameters come from; values are loaded when touched.
 
     Returns the attribute names of Parameters and Configs. In a join they are passed on, since nothing else is.
     """
-    cls = flow.__class__
-    constants = protect_constants(cls)
-    names = []
-    for name, param in list(cls._get_parameters()):
-        setattr(cls, name, property(_parameter_loader(cls, name, param, parameters), _refuse_change))
-        names.append(name)
-    setattr(cls, "_graph_info", property(_artifact_loader(cls, "_graph_info", parameters), _refuse_change))
+    read_only = protect_class(flow.__class__)
+    read_only.source = parameters
     if isinstance(flow._datastore, OutputArtifacts):
-        flow._datastore.passdown_partial(parameters, names + constants + ["_graph_info"])
-    return names
-
-
-def _parameter_loader(cls: Any, name: str, param: Any, parameters: InputArtifacts) -> Any:
-    def load(_: Any) -> Any:
-        value = param.load_parameter(parameters[name])
-        setattr(cls, name, _read_only(value))
-        return value
-
-    return load
-
-
-def _artifact_loader(cls: Any, name: str, parameters: InputArtifacts) -> Any:
-    def load(_: Any) -> Any:
-        value = parameters[name]
-        setattr(cls, name, _read_only(value))
-        return value
-
-    return load
+        names = read_only.parameters + read_only.constants + ["_graph_info"]
+        flow._datastore.passdown_partial(parameters, names)
+    return list(read_only.parameters)
 
 
 def init_foreach(
