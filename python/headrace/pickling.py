@@ -290,6 +290,8 @@ def load(channel: Channel, request: Dict[str, Any]) -> Any:
     stream = LoadStream(channel, stream_id)
     try:
         obj = pickle.Unpickler(stream).load()
+    except EngineError:
+        raise
     except Exception:
         # Damaged bytes fail to unpickle in any way; the hash tells what is wrong.
         stream.drain()

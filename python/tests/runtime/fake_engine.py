@@ -187,7 +187,9 @@ class AttemptServer(Server):
         data = bytes(stream[0][: fields["length"]])
         stream[0] = stream[0][fields["length"] :]
         if not data and stream[1]:
-            raise Refusal("the blob is damaged", "failed")
+            # Told once, as by the engine.
+            stream[1], told = "told", stream[1] == "told"
+            raise Refusal("it was found damaged before" if told else "the blob is damaged", "failed")
         if "address" not in fields or not data or not self.can_reach_memory:
             return {"length": len(data)}, data
         with open("/proc/%d/mem" % connection.pid, "r+b", buffering=0) as memory:
