@@ -8,7 +8,7 @@ from typing import Any, Dict, List, Optional
 import click
 
 from .. import settings
-from ..errors import MetaflowException
+from ..errors import CommandException, MetaflowException
 from ..identity import get_username, resolve_identity
 from ..spec import Identity, Roots, base_spec, constants_of, start_run, sysmeta_of
 from ..tags import validate_tags
@@ -59,6 +59,9 @@ def spec_of(
     obj: Any, command: str, limits: Dict[str, int], files: Any, user_namespace: Optional[str] = None
 ) -> Dict[str, Any]:
     """The flow spec but for its constants and what is special to a command."""
+    for option, path in zip(("--run-id-file", "--runner-attribute-file"), files):
+        if path:
+            _check_writable(option, path)
     script = os.path.basename(context.script_path())
     namespace = resolve_identity() if user_namespace is None else user_namespace
     identity = Identity(
@@ -71,6 +74,21 @@ def spec_of(
     store = obj.flow_datastore
     roots = Roots(store.TYPE, store.datastore_root, obj.metadata.root, settings.UI_URL or "")
     return base_spec(command, obj.flow, obj.graph, script, obj.entrypoint, roots, identity, limits, files)
+
+
+def _check_writable(option: str, path: str) -> None:
+    """Raises CommandException, before there is a run, for a file that the engine could not write. It is not opened: a
+    FIFO would tell its reader."""
+    folder = os.path.dirname(os.path.abspath(path))
+    if os.path.isdir(path):
+        why = "it is a directory"
+    elif not os.path.isdir(folder):
+        why = "there is no directory %s" % folder
+    elif not os.access(path if os.path.exists(path) else folder, os.W_OK):
+        why = "permission is missing"
+    else:
+        return
+    raise CommandException("The file %s of %s cannot be written: %s." % (path, option, why))
 
 
 def limits_of(max_workers: int, max_num_splits: int, max_log_size: int) -> Dict[str, int]:
