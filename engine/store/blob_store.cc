@@ -1,6 +1,7 @@
 #include "store/blob_store.h"
 
 #include <algorithm>
+#include <atomic>
 #include <optional>
 #include <thread>
 
@@ -25,6 +26,8 @@ constexpr std::size_t kOutPiece = 256 << 10;
 /// From here on a second thread hashes while this one compresses and writes.
 constexpr std::size_t kHashAsideMin = 1 << 20;
 constexpr std::size_t kReadPiece = 256 << 10;
+/// Hashed while the next is read: small enough to be in the cache still.
+constexpr std::size_t kHashPiece = 256 << 10;
 
 std::string marker_key(const std::string& blob) { return blob + "_meta"; }
 
@@ -182,11 +185,8 @@ class Reader final : public BlobReader {
   Result<std::size_t> read(std::span<char> buffer) override {
     if (done_) return std::size_t{0};
     if (!started_) HR_TRY(begin());
-    const std::size_t n = raw_ ? HR_TRY(read_raw(buffer)) : HR_TRY(read_gzip(buffer));
-    if (n > 0) {
-      hash_.update({buffer.data(), n});
-      return n;
-    }
+    const std::size_t n = buffer.size() < kHashAsideMin ? HR_TRY(read_and_hash(buffer)) : HR_TRY(read_hashing_aside(buffer));
+    if (n > 0) return n;
     done_ = true;
     const std::string found = hash_.finish_hex();
     if (found == key_.str()) return std::size_t{0};
@@ -215,6 +215,55 @@ class Reader final : public BlobReader {
     gzip_.emplace();
     gzip_->feed(piece_);
     return {};
+  }
+
+  Result<std::size_t> read_and_hash(std::span<char> buffer) {
+    const std::size_t n = HR_TRY(decode(buffer));
+    hash_.update({buffer.data(), n});
+    return n;
+  }
+
+  /// Fills the buffer while a second thread hashes what is there already.
+  Result<std::size_t> read_hashing_aside(std::span<char> buffer) {
+    constexpr std::size_t kLast = std::size_t{1} << 63U;
+    std::atomic<std::size_t> decoded{0};  // bytes of the buffer that are final; kLast is added at the end
+    std::jthread hashing{[&] {
+      std::size_t hashed = 0;
+      for (;;) {
+        const std::size_t seen = decoded.load();
+        const std::size_t until = seen & ~kLast;
+        if (until > hashed) {
+          hash_.update({buffer.data() + hashed, until - hashed});
+          hashed = until;
+        } else if ((seen & kLast) != 0) {
+          return;
+        } else {
+          decoded.wait(seen);
+        }
+      }
+    }};
+    std::size_t used = 0;
+    Result<std::size_t> n = std::size_t{0};
+    while (used < buffer.size()) {
+      n = decode(buffer.subspan(used, std::min(buffer.size() - used, kHashPiece)));
+      if (!n || *n == 0) break;
+      used += *n;
+      decoded.store(used);
+      decoded.notify_one();
+    }
+    decoded.store(used | kLast);
+    decoded.notify_one();
+    hashing.join();
+    if (!n) return std::move(n).error();
+    return used;
+  }
+
+  /// The next uncompressed bytes; 0 at the end, and again when asked again.
+  Result<std::size_t> decode(std::span<char> buffer) {
+    if (ended_) return std::size_t{0};
+    const std::size_t n = raw_ ? HR_TRY(read_raw(buffer)) : HR_TRY(read_gzip(buffer));
+    ended_ = n == 0;
+    return n;
   }
 
   Result<std::size_t> read_raw(std::span<char> buffer) {
@@ -246,7 +295,8 @@ class Reader final : public BlobReader {
   BlobUse use_;
   bool raw_;
   bool started_ = false;
-  bool done_ = false;
+  bool ended_ = false;  ///< the file has given all its bytes
+  bool done_ = false;   ///< and their hash was looked at
   codec::Sha1 hash_;
   std::optional<codec::GzipReader> gzip_;
   std::string piece_;

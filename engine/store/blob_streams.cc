@@ -4,16 +4,18 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <thread>
+#include <utility>
 
 #include <fmt/format.h>
 
 namespace headrace::store {
 namespace {
 
-/// Moved at once between the memories; stays in the processor's cache while it is hashed and compressed.
-constexpr std::size_t kChunk = 1 << 20;
-/// Large enough that hashing aside pays, when bytes come from a process.
-constexpr std::size_t kWriteChunk = 4 << 20;
+/// Moved at once: large enough that a thread to hash it, or to read the next, pays.
+constexpr std::size_t kChunk = 4 << 20;
+/// The first one: many blobs are not larger.
+constexpr std::size_t kFirstChunk = 1 << 20;
 constexpr std::size_t kSampleSpots = 8;
 constexpr std::size_t kSampleSpot = 32 << 10;
 
@@ -61,12 +63,19 @@ Error wrong_way(std::string_view asked) {
 
 Result<void> BlobStream::fill_ahead() {
   if (ahead_at_ < ahead_.size()) return {};
-  ahead_.resize(kChunk);
+  if (!next_ready_) read_next();
+  next_ready_ = false;
+  std::swap(ahead_, next_);
   ahead_at_ = 0;
-  auto n = reader_->read(ahead_);
-  ahead_.resize(n ? *n : 0);
-  if (!n) return std::move(n).error();
+  if (!next_read_) return next_read_.error();
   return {};
+}
+
+void BlobStream::read_next() {
+  next_.resize(ahead_.empty() ? kFirstChunk : kChunk);
+  next_read_ = reader_->read(next_);
+  next_.resize(next_read_ ? *next_read_ : 0);
+  next_ready_ = true;
 }
 
 Result<BlobStream::Piece> BlobStream::take_ahead(std::uint64_t length) {
@@ -87,7 +96,10 @@ Result<BlobStream::Piece> BlobStream::read_into(std::uint64_t length, pid_t pid,
     HR_TRY(fill_ahead());
     const std::string_view next{ahead_.data() + ahead_at_, std::min<std::uint64_t>(length - done, ahead_.size() - ahead_at_)};
     if (next.empty()) break;
+    std::jthread reading;  // the next chunk, while this one is copied
+    if (!next_ready_ && length - done > next.size()) reading = std::jthread{[this] { read_next(); }};
     const std::size_t n = copy_in(pid, address + done, next);
+    if (reading.joinable()) reading.join();
     ahead_at_ += n;
     done += n;
     if (n < next.size()) {
@@ -111,7 +123,7 @@ Result<BlobStream::Piece> BlobStream::read(std::uint64_t length) {
 Result<void> BlobStream::write_from(std::uint64_t length, pid_t pid, std::uint64_t address) {
   const std::lock_guard lock{busy_};
   if (!writer_) return wrong_way("write");
-  std::string buffer(std::min<std::uint64_t>(length, kWriteChunk), '\0');
+  std::string buffer(std::min<std::uint64_t>(length, kChunk), '\0');
   if (writer_->undecided() && length >= kSampleSpots * kSampleSpot) {
     std::size_t used = 0;
     for (std::size_t i = 0; i < kSampleSpots; ++i) {

@@ -44,13 +44,17 @@ class BlobStream {
 
  private:
   Result<void> fill_ahead();
+  void read_next();
   Result<Piece> take_ahead(std::uint64_t length);
 
   std::mutex busy_;
   std::unique_ptr<BlobReader> reader_;
   std::unique_ptr<BlobWriter> writer_;
-  std::string ahead_;  ///< read from the blob, not yet delivered
+  std::string ahead_;  ///< read from the blob; delivered up to `ahead_at_`
   std::size_t ahead_at_ = 0;
+  std::string next_;  ///< what follows `ahead_`, if it has been read already
+  Result<std::size_t> next_read_ = std::size_t{0};
+  bool next_ready_ = false;
 };
 
 /// The open streams of one channel, by number. Belongs to the loop thread.
