@@ -4,7 +4,7 @@
 # .cc file of the folder is in no target. DEPS are other modules; LIBS are libraries from outside (cmake/dependencies.cmake).
 #   TESTS         each x_test.cc joins the folder's one test program `<name>_test`
 #   TESTING_SRCS  fakes in <module>/testing/, as the library `hr_<name>_testing`, for tests only
-#   FUZZ, BENCH   each file is one program (fuzzers only with -DHR_FUZZ=ON)
+#   FUZZ, BENCH   each file is one program (fuzzers only with -DHR_FUZZ=ON; clang's libFuzzer, else cmake/fuzz_main.cc)
 set_property(GLOBAL PROPERTY HR_MODULES "")
 
 function(hr_module name)
@@ -68,8 +68,12 @@ function(hr_module name)
     foreach(fuzz IN LISTS M_FUZZ)
       get_filename_component(target ${fuzz} NAME_WE)
       add_executable(${target} ${fuzz})
-      target_compile_options(${target} PRIVATE -fsanitize=fuzzer)
-      target_link_options(${target} PRIVATE -fsanitize=fuzzer)
+      if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+        target_compile_options(${target} PRIVATE -fsanitize=fuzzer)
+        target_link_options(${target} PRIVATE -fsanitize=fuzzer)
+      else()
+        target_sources(${target} PRIVATE ${CMAKE_SOURCE_DIR}/cmake/fuzz_main.cc)
+      endif()
       target_link_libraries(${target} PRIVATE hr_${name})
     endforeach()
   endif()
