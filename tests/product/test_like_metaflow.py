@@ -30,7 +30,7 @@ for step in run:
             "artifacts": {a.id: repr(a.data) for a in task if a.id not in ("late", "problem")},
             "successful": bool(task.successful), "finished": bool(task.finished), "index": task.index,
             "stdout": task.stdout if task.finished else "", "exception": task.exception.type if task.exception else None,
-            "parents": sorted("/".join(p.split("/")[-2:]) for p in task.parent_task_pathspecs),
+            "parents": sorted("/".join(p.split("/")[-2:]) for p in task.parent_task_pathspecs) if task.finished else [],
         }
 print(json.dumps({"tasks": tasks, "successful": run.successful, "finished": run.finished}))
 """
@@ -58,8 +58,8 @@ def transcript(ran: Ran) -> Tuple[List[str], Dict[str, List[str]]]:
         if FRAME.match(text):
             source_follows = True
             continue
-        if text.startswith('File "'):
-            text = re.sub(r'^File "[^"]*/', 'File "', text)
+        if re.match(r'(>    )?File "', text):
+            text = re.sub(r'File "[^"]*/', 'File "', text)
             source_follows = False
         elif source_follows and not re.match(r"(>  )?[A-Za-z_.]+(Error|Exception)?(:|$)", text):
             continue
