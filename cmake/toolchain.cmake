@@ -32,3 +32,8 @@ if(HR_SANITIZE)
 elseif(HR_STATIC)
   add_link_options(-static)
 endif()
+if(HR_FUZZ)
+  # The fuzzers steer by what the libraries under them do.
+  add_compile_options(-fsanitize=fuzzer-no-link)
+  add_link_options(-fsanitize=fuzzer-no-link)
+endif()

@@ -135,14 +135,14 @@ Result<std::size_t> GzipReader::read(char* out, std::size_t size) {
     state.stream.next_out = reinterpret_cast<std::uint8_t*>(out + filled);
     state.stream.avail_out = static_cast<std::uint32_t>(room);
     const int code = isal_inflate(&state.stream);
+    if (code < 0) {
+      state.damaged = true;  // And the counters may be wrong: ISA-L counts more bytes than it was given.
+      return not_gzip(inflate_problem(code));
+    }
     const std::size_t taken = given - state.stream.avail_in;
     const std::size_t made = room - state.stream.avail_out;
     state.input.remove_prefix(taken);
     filled += made;
-    if (code < 0) {
-      state.damaged = true;
-      return not_gzip(inflate_problem(code));
-    }
     if (state.stream.block_state == ISAL_BLOCK_FINISH) {
       state.place = State::Place::between;
     } else if (made == 0 && taken == 0) {

@@ -103,6 +103,14 @@ TEST(Gzip, SaysWhatIsWrong) {
   EXPECT_EQ(gunzip(damaged).error().why, "the checksum at its end is another");
 }
 
+// Here ISA-L ends with an error and the count of input left at -1.
+TEST(Gzip, DamageAtTheVeryEnd) {
+  const std::string stored("\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xcb\x48\xcd\xc9\xc9\x57\xc8\x18\x52\x1f\x8b\x08\x00\x00\x40\x00"
+                           "\x00\x01\x03\xcb\x48\xcd\xc9\x24", 34);
+  EXPECT_FALSE(gunzip(stored).ok());
+  EXPECT_FALSE(read_in_pieces(stored, 3, 97).ok());
+}
+
 TEST(Gzip, BoundsWhatComesOut) {
   const std::string stored = gzip(std::string(1'000'000, 'a'));
   EXPECT_TRUE(gunzip(stored, 1'000'000).ok());
