@@ -29,7 +29,7 @@ for step in run:
         tasks["%s/%s" % (step.id, task.id)] = {
             "artifacts": {a.id: repr(a.data) for a in task if a.id not in ("late", "problem")},
             "successful": bool(task.successful), "finished": bool(task.finished), "index": task.index,
-            "stdout": task.stdout if task.finished else "", "exception": task.exception.type if task.exception else None,
+            "stdout": [l for l in task.stdout.splitlines() if not l.startswith(">")] if task.finished else [], "exception": task.exception.type if task.exception else None,
             "parents": sorted("/".join(p.split("/")[-2:]) for p in task.parent_task_pathspecs) if task.finished else [],
         }
 print(json.dumps({"tasks": tasks, "successful": run.successful, "finished": run.finished}))
