@@ -71,15 +71,93 @@ void GzipWriter::write(std::string_view bytes, std::string& out) {
 
 void GzipWriter::finish(std::string& out) { state_->run({}, true, out); }
 
-struct GzipReader::State {
-  State() {
-    isal_inflate_init(&stream);
-    stream.crc_flag = ISAL_GZIP;
+namespace {
+
+Error not_gzip(std::string why) {
+  return Error{.what = "these bytes are not valid gzip", .why = std::move(why)};
+}
+
+/// The header of a member (RFC 1952), byte by byte: ISA-L's own reader gives another result for a header in pieces. The
+/// optional fields are skipped, as Python does.
+class HeaderReader {
+ public:
+  /// True when `byte` was the last one.
+  Result<bool> take(unsigned char byte) {
+    switch (part_) {
+      case Part::fixed: {
+        constexpr unsigned char kBegin[] = {0x1f, 0x8b, 8};
+        if (count_ < 2 && byte != kBegin[count_]) return not_gzip("it does not begin as gzip does");
+        if (count_ == 2 && byte != kBegin[2]) return not_gzip("its method of compression is not known");
+        if (count_ == 3) flags_ = byte;
+        if (++count_ == 10) go_on(Part::extra_length);
+        break;
+      }
+      case Part::extra_length:
+        extra_bytes_ |= static_cast<unsigned>(byte) << (8 * count_);
+        if (++count_ == 2) go_on(extra_bytes_ > 0 ? Part::extra : Part::name);
+        break;
+      case Part::extra:
+        if (++count_ == extra_bytes_) go_on(Part::name);
+        break;
+      case Part::name:
+        if (byte == 0) go_on(Part::comment);
+        break;
+      case Part::comment:
+        if (byte == 0) go_on(Part::checksum);
+        break;
+      case Part::checksum:
+        if (++count_ == 2) go_on(Part::done);
+        break;
+      case Part::done: HR_CHECK(!"a header that is done takes no byte");
+    }
+    return part_ == Part::done;
   }
 
-  enum class Place { before_first, between, inside };
+ private:
+  enum class Part { fixed, extra_length, extra, name, comment, checksum, done };
+
+  /// To `part`, or past it if the flags say that it is not there.
+  void go_on(Part part) {
+    count_ = 0;
+    if (part == Part::extra_length && !(flags_ & 4)) part = Part::name;
+    if (part == Part::name && !(flags_ & 8)) part = Part::comment;
+    if (part == Part::comment && !(flags_ & 16)) part = Part::checksum;
+    if (part == Part::checksum && !(flags_ & 2)) part = Part::done;
+    part_ = part;
+  }
+
+  Part part_ = Part::fixed;
+  unsigned char flags_ = 0;
+  unsigned count_ = 0;  // Bytes of this part so far.
+  unsigned extra_bytes_ = 0;
+};
+
+}  // namespace
+
+struct GzipReader::State {
+  State() { isal_inflate_init(&stream); }
+
+  /// Zeros between members, and the header of the next one. Takes what it uses off `input`.
+  Result<void> find_member() {
+    if (place == Place::between) input.remove_prefix(std::min(input.find_first_not_of('\0'), input.size()));
+    while (!input.empty()) {
+      place = Place::header;
+      const unsigned char byte = static_cast<unsigned char>(input.front());
+      input.remove_prefix(1);
+      if (!HR_TRY(header.take(byte))) continue;
+      header = HeaderReader();
+      isal_inflate_reset(&stream);
+      stream.crc_flag = ISAL_GZIP_NO_HDR_VER;  // The checksum in the trailer is verified.
+      place = Place::data;
+      break;
+    }
+    return {};
+  }
+
+  enum class Place { before_first, header, data, between };
 
   inflate_state stream;
+  HeaderReader header;
   std::string_view input;  // Not yet given to `stream`.
   Place place = Place::before_first;
   bool damaged = false;
@@ -100,17 +178,11 @@ namespace {
 std::string inflate_problem(int code) {
   switch (code) {
     case ISAL_INCORRECT_CHECKSUM: return "the checksum at its end is another";
-    case ISAL_INVALID_WRAPPER: return "it does not begin as gzip does";
-    case ISAL_UNSUPPORTED_METHOD: return "its method of compression is not known";
     case ISAL_INVALID_LOOKBACK: return "it refers to bytes before its begin";
     case ISAL_INVALID_SYMBOL:
     case ISAL_INVALID_BLOCK: return "a compressed block in it is damaged";
     default: return "it cannot be decompressed";
   }
-}
-
-Error not_gzip(std::string why) {
-  return Error{.what = "these bytes are not valid gzip", .why = std::move(why)};
 }
 
 }  // namespace
@@ -120,13 +192,12 @@ Result<std::size_t> GzipReader::read(char* out, std::size_t size) {
   if (state.damaged) return not_gzip("it was found damaged before");
   std::size_t filled = 0;
   while (filled < size) {
-    if (state.place != State::Place::inside) {
-      if (state.place == State::Place::between) {
-        state.input.remove_prefix(std::min(state.input.find_first_not_of('\0'), state.input.size()));
+    if (state.place != State::Place::data) {
+      if (auto found = state.find_member(); !found) {
+        state.damaged = true;
+        return std::move(found).error();
       }
-      if (state.input.empty()) break;
-      isal_inflate_reset(&state.stream);
-      state.place = State::Place::inside;
+      if (state.place != State::Place::data) break;
     }
     const std::size_t given = std::min(state.input.size(), kPieceBytesMax);
     const std::size_t room = std::min(size - filled, kPieceBytesMax);
@@ -157,7 +228,7 @@ Result<std::size_t> GzipReader::read(char* out, std::size_t size) {
 Result<void> GzipReader::finish() {
   if (state_->damaged) return not_gzip("it was found damaged before");
   if (state_->place == State::Place::before_first) return not_gzip("it is empty");
-  if (state_->place == State::Place::inside) return not_gzip("it ends in the middle");
+  if (state_->place != State::Place::between) return not_gzip("it ends in the middle");
   return {};
 }
 

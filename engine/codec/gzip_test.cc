@@ -97,10 +97,18 @@ TEST(Gzip, NoFlippedBitChangesWhatComesOut) {
 TEST(Gzip, SaysWhatIsWrong) {
   EXPECT_EQ(gunzip("").error().why, "it is empty");
   EXPECT_EQ(gunzip("no gzip at all").error().why, "it does not begin as gzip does");
-  EXPECT_EQ(gunzip(gzip("x") + "trailing bytes").error().why, "it does not begin as gzip does");
+  EXPECT_EQ(gunzip(gzip("x") + "trailing").error().why, "it does not begin as gzip does");
   std::string damaged = gzip("x");
   damaged[damaged.size() - 5] ^= 1;
   EXPECT_EQ(gunzip(damaged).error().why, "the checksum at its end is another");
+}
+
+TEST(Gzip, SkipsTheFieldsOfAHeader) {
+  const std::string plain = gzip("x");
+  std::string all = plain.substr(0, 3) + "\x1e" + plain.substr(4, 6);  // Extra field, name, comment, checksum.
+  all += std::string("\x03\x00" "abc" "name\0" "comment\0" "\x12\x34", 20) + plain.substr(10);
+  EXPECT_EQ(gunzip(all).value(), "x");
+  EXPECT_EQ(read_in_pieces(all + all, 1, 5).value(), "xx");
 }
 
 // Here ISA-L ends with an error and the count of input left at -1.
