@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import builtins
+import sys
 from enum import Enum
 from typing import Any, Dict, Iterator, MutableMapping, Tuple
 
@@ -74,8 +76,29 @@ class _FlowState(MutableMapping[FlowStateItems, Any]):
         return list(inherited or []) + list(own)
 
 
+class _ClassBody(dict[str, Any]):
+    """The namespace in which a flow's class body runs: knows the step decorators that its module did not import.
+
+    The product page's second program says `@kubernetes` and imports `batch`; a decorator's name in a flow has one meaning, so
+    it works. A name that the module or Python has comes first, and anything else unknown stays a NameError.
+    """
+
+    def __missing__(self, name: str) -> Any:
+        module = sys._getframe(1).f_globals
+        if name not in module and not hasattr(builtins, name):
+            from .decorators.registry import STEP_DECORATORS, decorator_function
+
+            if name in STEP_DECORATORS:
+                return decorator_function(name)
+        raise KeyError(name)
+
+
 class FlowSpecMeta(type):
     """Gives each flow class its own `_flow_state`, graph and steps."""
+
+    @classmethod
+    def __prepare__(mcs, name: str, bases: Tuple[type, ...], **kwargs: Any) -> Dict[str, Any]:
+        return _ClassBody()
 
     def __init__(cls, name: str, bases: Tuple[type, ...], attrs: Dict[str, Any]) -> None:
         super().__init__(name, bases, attrs)

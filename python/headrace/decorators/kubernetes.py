@@ -120,11 +120,6 @@ class KubernetesDecorator(StepDecorator):
 
     def step_init(self, flow: Any, graph: Any, step_name: str, decorators: Any, environment: Any, flow_datastore: Any,
                   logger: Any) -> None:
-        if flow_datastore is not None and flow_datastore.TYPE not in ("s3", "azure", "gs"):
-            raise KubernetesException(
-                "The *@kubernetes* decorator requires --datastore=s3 or --datastore=azure or --datastore=gs at the "
-                "moment.\n" + _NOT_YET % step_name
-            )
         self.logger = logger
         self.environment = environment
         self.step = step_name

@@ -111,17 +111,14 @@ def test_time_limit_is_that_of_timeout() -> None:
     assert settled([("timeout", {"minutes": 2})])["run_time_limit"] == 120
 
 
-def test_a_local_datastore_and_running_are_refused_with_what_to_do() -> None:
-    with pytest.raises(MetaflowException) as error:
-        settled(store=Store)
-    assert error.value.headline == "Kubernetes error"
-    assert "requires --datastore=s3" in str(error.value) and "leave out `--with kubernetes`" in str(error.value)
+def test_running_is_refused_with_what_to_do() -> None:
     deco = KubernetesDecorator()
     deco.external_init()
-    deco.step_init(None, None, "start", [deco], None, RemoteStore(), print)
+    deco.step_init(None, None, "start", [deco], None, Store(), print)
     with pytest.raises(MetaflowException) as error:
         deco.runtime_init(None, None, None, "1")
-    assert "cannot run steps on Kubernetes yet" in str(error.value)
+    assert error.value.headline == "Kubernetes error"
+    assert "cannot run steps on Kubernetes yet" in str(error.value) and "leave out `--with kubernetes`" in str(error.value)
 
 
 def test_configuration_counts_only_for_defaults(monkeypatch: Any) -> None:
