@@ -166,7 +166,7 @@ def test_git_is_asked_about_the_flow(command: Any, folder: Path) -> None:
         (["run", "--with", "retry:times=9"], 1, "Flow failed:", "The maximum number of retries is @retry(times=4)"),
         (["run", "--with", "retry:tim=1"], 1, "Unknown decorator attribute:", "tim"),
         (["run", "--with", "retry:times"], 1, "Invalid command:", "times"),
-        (["run", "--with", "kubernetes"], 1, "Kubernetes error:", "datastore"),
+        (["run", "--with", "kubernetes"], 1, "Kubernetes error:", "Kubernetes yet"),
         (["run", "--with", "conda"], 1, "Incompatible environment:", "environment"),
         (["--metadata", "service", "run"], 1, "Invalid command:", "--metadata local"),
         (["--datastore", "s3", "run"], 1, "Invalid command:", "METAFLOW_DATASTORE_SYSROOT_S3"),
