@@ -113,9 +113,9 @@ Channel::Answer Channel::on(wire::MetadataRequest request, std::string) {
                                   .tags = std::move(field.tags)});
   }
   const Services& services = session_.services_;
-  auto stored = co_await services.pool.run(
-      [&records = services.records, path = session_.assignment_.path, fields = std::move(fields),
-       now = services.loop.wall_now()] { return records.add_fields(path, fields, now); });
+  auto store_fields = [&records = services.records, path = session_.assignment_.path, fields = std::move(fields),
+       now = services.loop.wall_now()] { return records.add_fields(path, fields, now); };
+  auto stored = co_await services.pool.run(store_fields);
   if (!stored) co_return std::move(stored).error();
   co_return Reply{.body = wire::ok_body(), .payload = {}};
 }

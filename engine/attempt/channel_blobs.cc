@@ -1,18 +1,14 @@
 // Artifacts on their way between a process and the blob store: small ones in one message, large ones in pieces.
 #include <fmt/format.h>
 
-#include <span>
 #include <utility>
 
 #include "attempt/channel.h"
+#include "codec/sha1.h"
 
 namespace headrace::attempt {
 
 namespace {
-
-std::span<const std::byte> bytes_of(std::string_view text) {
-  return std::as_bytes(std::span<const char>(text.data(), text.size()));
-}
 
 store::Artifact artifact(std::string name, std::string type, std::string encoding) {
   return store::Artifact{.name = std::move(name),
@@ -38,7 +34,7 @@ Error unknown_stream(std::uint64_t stream) {
 }  // namespace
 
 Channel::Answer Channel::on(wire::LoadRequest request, std::string) {
-  if (!store::is_blob_key(request.key.str())) {
+  if (!codec::is_sha1_hex(request.key.str())) {
     co_return Error{.kind = Kind::misuse,
                     .what = fmt::format("`{}` is no key of a stored artifact", request.key.str()),
                     .where = fmt::format("artifact `{}` of {}", request.name, request.path)};
@@ -47,15 +43,17 @@ Channel::Answer Channel::on(wire::LoadRequest request, std::string) {
   store::BlobUse use{.name = request.name, .path = request.path};
   bool whole = request.size >= 0 && request.size < kStreamBytesMin;
   if (whole) {
-    auto bytes = co_await services.pool.run([&blobs = services.blobs, origin = services.origin_blobs, key = request.key, use] {
+    auto bytes_work = [&blobs = services.blobs, origin = services.origin_blobs, key = request.key, use] {
       return first_of(blobs, origin, [&](store::BlobStore& from) { return from.get(key, use); });
-    });
+    };
+    auto bytes = co_await services.pool.run(bytes_work);
     if (!bytes) co_return std::move(bytes).error();
     co_return Reply{.body = wire::ok_body(), .payload = std::move(*bytes)};
   }
-  auto reader = co_await services.pool.run([&blobs = services.blobs, origin = services.origin_blobs, key = request.key, use] {
+  auto reader_work = [&blobs = services.blobs, origin = services.origin_blobs, key = request.key, use] {
     return first_of(blobs, origin, [&](store::BlobStore& from) { return from.reader(key, use); });
-  });
+  };
+  auto reader = co_await services.pool.run(reader_work);
   if (!reader) co_return std::move(reader).error();
   auto id = streams_.add(std::make_shared<store::BlobStream>(std::move(*reader)));
   if (!id) co_return std::move(id).error();
@@ -67,9 +65,10 @@ Channel::Answer Channel::on(wire::LoadRequest request, std::string) {
 Channel::Answer Channel::on(wire::ReadRequest request, std::string) {
   auto stream = streams_.find(request.stream);
   if (!stream) co_return std::move(stream).error();
-  auto piece = co_await session_.services_.pool.run([stream = *stream, request, pid = pid_] {
+  auto piece_work = [stream = *stream, request, pid = pid_] {
     return request.address ? stream->read_into(request.length, pid, *request.address) : stream->read(request.length);
-  });
+  };
+  auto piece = co_await session_.services_.pool.run(piece_work);
   if (!piece) co_return std::move(piece).error();
   Reply reply{.body = wire::ok_body(), .payload = std::move(piece->bytes)};
   reply.body["length"] = piece->length;
@@ -97,8 +96,7 @@ Channel::Answer Channel::on(wire::SaveRequest request, std::string payload) {
   if (total != payload.size()) {
     co_return Error{.kind = Kind::misuse, .what = "`save` announces sizes that do not add up to its payload"};
   }
-  auto keys = co_await session_.services_.pool.run(
-      [&blobs = session_.services_.blobs, sizes, payload = std::move(payload)]() -> Result<std::vector<BlobKey>> {
+  auto keys_work = [&blobs = session_.services_.blobs, sizes, payload = std::move(payload)]() -> Result<std::vector<BlobKey>> {
         std::vector<BlobKey> stored;
         std::size_t at = 0;
         for (std::uint64_t size : sizes) {
@@ -106,7 +104,8 @@ Channel::Answer Channel::on(wire::SaveRequest request, std::string payload) {
           at += size;
         }
         return stored;
-      });
+      };
+  auto keys = co_await session_.services_.pool.run(keys_work);
   if (!keys) co_return std::move(keys).error().at("saving artifacts of " + session_.assignment_.path.task.str());
   Reply reply{.body = wire::ok_body(), .payload = {}};
   reply.body["keys"] = codec::Json::array();
@@ -123,7 +122,8 @@ Channel::Answer Channel::on(wire::SaveRequest request, std::string payload) {
 
 Channel::Answer Channel::on(wire::SaveOpenRequest request, std::string) {
   if (session_.finishing_) co_return Error{.kind = Kind::misuse, .what = "the attempt has finished: nothing more can be saved"};
-  auto writer = co_await session_.services_.pool.run([&blobs = session_.services_.blobs] { return blobs.writer(); });
+  auto writer_work = [&blobs = session_.services_.blobs] { return blobs.writer(); };
+  auto writer = co_await session_.services_.pool.run(writer_work);
   if (!writer) co_return std::move(writer).error();
   auto id = streams_.add(std::make_shared<store::BlobStream>(std::move(*writer)));
   if (!id) co_return std::move(id).error();
@@ -139,9 +139,10 @@ Channel::Answer Channel::on(wire::WriteRequest request, std::string payload) {
   auto saved = saving_.find(request.stream);
   if (saved == saving_.end()) co_return unknown_stream(request.stream);
   std::string name = saved->second.name;
-  auto written = co_await session_.services_.pool.run([stream = *stream, request, pid = pid_, payload = std::move(payload)] {
-    return request.address ? stream->write_from(request.length, pid, *request.address) : stream->write(bytes_of(payload));
-  });
+  auto written_work = [stream = *stream, request, pid = pid_, payload = std::move(payload)] {
+    return request.address ? stream->write_from(request.length, pid, *request.address) : stream->write(payload);
+  };
+  auto written = co_await session_.services_.pool.run(written_work);
   if (!written) {
     if (written.error().kind == Kind::retry) co_return std::move(written).error();
     co_return std::move(written).error().at(fmt::format("saving artifact `{}` of {}", name, session_.assignment_.path.task.str()));
@@ -156,7 +157,8 @@ Channel::Answer Channel::on(wire::SaveCloseRequest request, std::string) {
   saving_.erase(saved);
   auto stream = streams_.take(request.stream);
   if (!stream) co_return std::move(stream).error();
-  auto blob = co_await session_.services_.pool.run([stream = *stream] { return stream->commit(); });
+  auto blob_work = [stream = *stream] { return stream->commit(); };
+  auto blob = co_await session_.services_.pool.run(blob_work);
   if (!blob) {
     co_return std::move(blob).error().at(fmt::format("saving artifact `{}` of {}", done.name, session_.assignment_.path.task.str()));
   }

@@ -12,7 +12,8 @@ loop::Async<Result<std::shared_ptr<const store::Manifest>>> ManifestCache::get(T
     order_.splice(order_.begin(), order_, found->second.place);
     co_return found->second.manifest;
   }
-  auto read = co_await pool_.run([&data = data_, flow = flow_, task] { return store::manifest(data, flow, task); });
+  auto read_work = [&data = data_, flow = flow_, task] { return store::manifest(data, flow, task); };
+  auto read = co_await pool_.run(read_work);
   if (!read) co_return std::move(read).error().at("manifest of " + task.str());
   auto manifest = std::make_shared<const store::Manifest>(std::move(*read));
   put(task, manifest);

@@ -64,10 +64,10 @@ void Session::stop() {
 loop::Async<Result<void>> Session::ensure_begun() {
   auto guard = co_await begin_lock_.acquire();
   if (begun_) co_return Result<void>{};
-  auto stored = co_await services_.pool.run(
-      [&records = services_.records, path = assignment_.path, &fields = services_.facts.fields, now = services_.loop.wall_now()] {
+  auto begin_work = [&records = services_.records, path = assignment_.path, &fields = services_.facts.fields, now = services_.loop.wall_now()] {
         return records.begin(path, fields, now);
-      });
+      };
+  auto stored = co_await services_.pool.run(begin_work);
   if (!stored) co_return noted(std::move(stored).error().at("beginning " + assignment_.path.task.str()));
   begun_ = true;
   co_return Result<void>{};
@@ -109,10 +109,11 @@ loop::Async<Result<void>> Session::commit(wire::FinishRequest request) {
   for (store::Artifact& artifact : saved_) manifest->set(std::move(artifact));
   saved_.clear();
 
-  auto stored = co_await services_.pool.run([&records = services_.records, path = assignment_.path, manifest,
+  auto commit_work = [&records = services_.records, path = assignment_.path, manifest,
                                              ok = request.ok, now = services_.loop.wall_now()] {
     return records.finish(path, *manifest, ok, {}, now);
-  });
+  };
+  auto stored = co_await services_.pool.run(commit_work);
   if (!stored) co_return std::move(stored).error().at("committing " + assignment_.path.task.str());
   services_.manifests.put(assignment_.path.task, manifest);
   Committed committed{.ok = request.ok, .has_transition = request.transition.has_value(), .next = {}, .splits = {}};

@@ -56,7 +56,7 @@ loop::Async<Result<StoreReply>> StoreChannel::handle(wire::Frame frame) {
   auto reply_work = [body = std::move(frame.body), payload = std::move(frame.payload), now = loop_.wall_now()] {
     return answer_store_request(body, payload, now);
   };
-  auto reply = co_await pool_.run(std::move(reply_work));
+  auto reply = co_await pool_.run(reply_work);
   co_return reply;
 }
 
@@ -77,7 +77,7 @@ loop::Async<Result<StoreReply>> StoreChannel::read(codec::Json request) {
   auto piece_work = [stream = *stream, in_memory, length = *length, pid = pid_, address] {
     return in_memory ? stream->read_into(length, pid, address) : stream->read(length);
   };
-  auto piece = co_await pool_.run(std::move(piece_work));
+  auto piece = co_await pool_.run(piece_work);
   if (!piece) co_return std::move(piece).error();
   StoreReply reply{.body = wire::ok_body(), .payload = std::move(piece->bytes), .stream = nullptr};
   reply.body["length"] = piece->length;

@@ -111,6 +111,10 @@ loop::Async<void> HostLauncher::receive(std::shared_ptr<State> state) {
   while (!state->lost) {
     auto datagram = co_await state->link.receive();
     if (!datagram) {
+      // The kernel kills the tasks with their host; what they have started is in their groups and would live on.
+      for (const auto& [id, task] : state->tasks) {
+        if (task->pid > 0 && !task->exit) ::kill(-task->pid, SIGKILL);
+      }
       // The pid is reaped a moment after its descriptors are closed.
       if (state->host && !state->finishing) co_await state->loop.sleep_for(20ms);
       state->lose(Error{.kind = Kind::failed,

@@ -47,6 +47,8 @@ loop::Async<int> Driver::run() {
   }
   if (spec_.spin) co_return co_await spin();
   feed(sched::Begin{});
+  // Asked for while the run was being set up.
+  if (stopped_) feed(sched::Interrupted{});
   while (!finish_) co_await finished_.wait();
   co_await work_.wait();
   co_return co_await end_run();

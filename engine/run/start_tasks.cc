@@ -21,7 +21,8 @@ attempt::Assignment Driver::assignment_of(sched::StartAttempt command) const {
   attempt::Assignment assignment{
       .path = {.task = path_of({.step = command.step, .task = command.task}), .attempt = command.attempt},
       .max_user_code_retries = step.user_retries,
-      .split_index = command.split_index,
+      // The control task is node 0 of its own split.
+      .split_index = command.num_parallel > 0 ? std::optional<std::int64_t>(0) : command.split_index,
       .join = command.join,
       .inputs = {},
       .parameters = path_of({}),
