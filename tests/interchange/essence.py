@@ -7,7 +7,16 @@ from pathlib import Path
 from typing import Any, Dict
 
 #: What differs between two runs of one flow, besides times and ids.
-_NOISE = re.compile(r"\d{16}|\d{4}-\d\d-\d\d[ T][\d:.]+|/[^ '\"]*/|0x[0-9a-f]+")
+_NOISE = re.compile(r"\d{16}|\d{4}-\d\d-\d\d[ T][\d:.]+|/[^ '\"]*/|0x[0-9a-f]+|\b[0-9a-f]{32}\b")
+#: Frames of a printed traceback that are the framework's own, with the source line below.
+_FRAMES = re.compile(r'^.*File "[^"]*/(?:metaflow|headrace|click)/[^"]*", line.*\n.*\n(?:.*[~^]+\n)?', re.M)
+#: Artifacts whose pickles name a place or a run: client objects, included files, tracebacks.
+_PLACED = ("me", "run", "problem", "text", "data")
+
+
+def clean(text: str) -> str:
+    """A text without what differs between two runs."""
+    return _NOISE.sub("*", _FRAMES.sub("", text))
 
 
 
@@ -25,7 +34,7 @@ def essence(run: Dict[str, Any]) -> Dict[str, Any]:
         for task in told["tasks"].values():
             latest = task["latest"]
             artifacts = {
-                name: (_NOISE.sub("*", a["data"]), a["sha"] if not _NOISE.search(a["data"]) else "")
+                name: (clean(a["data"]), "" if name in _PLACED or _NOISE.search(a["data"]) else a["sha"])
                 for name, a in latest["artifacts"].items()
                 if name not in ("me", "run", "problem")
             }
@@ -34,8 +43,8 @@ def essence(run: Dict[str, Any]) -> Dict[str, Any]:
                     "artifacts": artifacts,
                     "index": latest["index"],
                     "ok": (latest["successful"], latest["finished"], latest["current_attempt"]),
-                    "metadata": sorted(set(latest["metadata_dict"]) - {"git-info"}),
-                    "stdout": _NOISE.sub("*", latest["stdout"]),
+                    "metadata": sorted({clean(field) for field in latest["metadata_dict"]} - {"git-info"}),
+                    "stdout": clean(latest["stdout"]),
                     "transition": latest["hidden"].get("_transition"),
                     "stack": latest["hidden"].get("_foreach_stack"),
                     "iterations": latest["hidden"].get("_iteration_stack"),
