@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "run/driver.h"
+#include "store/reader.h"
 
 namespace headrace::run {
 
@@ -71,9 +72,11 @@ loop::Async<Result<void>> Driver::clone_one(std::string origin_task, TaskPath ta
   const store::OriginTask& task = origin_->tasks[found->second];
   lines_.task_note(parts_.loop.wall_now(), target.str(), std::nullopt, "Cloning previously run task " + task.path.str());
   flush_soon();
-  auto work = [&records = *records_, &task, target, &fields = facts_.fields, now = parts_.loop.wall_now()] {
-        return records.clone(target, task.path, task.manifest, fields, now);
-      };
+  auto work = [&records = *records_, &data = parts_.data, flow = FlowName(spec_.flow), from = task.path, attempt = task.attempt,
+               target, &fields = facts_.fields, now = parts_.loop.wall_now()]() -> Result<void> {
+    const store::Manifest manifest = HR_TRY(store::manifest(data, flow, from, attempt));
+    return records.clone(target, from, manifest, fields, now);
+  };
   co_return co_await parts_.pool.run(work);
 }
 

@@ -14,6 +14,8 @@ namespace {
 
 using codec::PicklePtr;
 
+constexpr std::string_view kParameters = "_parameters";
+
 /// Control artifacts are few and small; what is larger is not one.
 constexpr std::int64_t kControlArtifactMax = 1 << 20;
 
@@ -126,14 +128,14 @@ OriginTask read_or_report(Backend& data, const FlowName& flow, ControlArtifacts&
   OriginTask task{.path = std::move(path)};
   auto read = read_task(data, flow, control, task);
   if (!read) run.problems.push_back(std::move(read).error().at(task.path.str()));
-  if (!task.ok) task.manifest = {};
+  if (!task.ok || task.path.step.str() != kParameters) task.manifest = {};
   return task;
 }
 
 }  // namespace
 
 Result<OriginRun> read_origin(Backend& data, const FlowName& flow, const RunId& run_id) {
-  HR_TRY(task_key(flow, {run_id, StepName{"_parameters"}, TaskId{"0"}}));
+  HR_TRY(task_key(flow, {run_id, StepName{std::string{kParameters}}, TaskId{"0"}}));
   const std::string run_key = flow.str() + "/" + run_id.str();
   ControlArtifacts control{data, flow};
   OriginRun run;
@@ -146,7 +148,7 @@ Result<OriginRun> read_origin(Backend& data, const FlowName& flow, const RunId& 
                  .next = "check the run id and the datastore root"};
   }
   for (const Backend::Entry& step : steps) {
-    const bool parameters = step.name == "_parameters";
+    const bool parameters = step.name == kParameters;
     if (!step.directory || (step.name.starts_with("_") && !parameters)) continue;
     std::vector<OriginTask> tasks;
     for (const Backend::Entry& entry : HR_TRY(data.list(run_key + "/" + step.name))) {

@@ -17,7 +17,7 @@ struct OriginTask {
   TaskPath path;
   int attempt = 0;
   bool ok = false;                 ///< DONE and `_task_ok` true: may be cloned
-  Manifest manifest;               ///< empty unless `ok`
+  Manifest manifest;               ///< of `parameters` only: those of ten thousand tasks would not fit well; see reader.h
   std::vector<int> foreach_index;  ///< outermost first
   std::vector<int> iteration;      ///< `_iteration_stack`
   std::vector<std::string> next;   ///< steps of `_transition`; empty if None
