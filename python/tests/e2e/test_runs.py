@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 
-from e2e_place import Place
+from e2e_place import Place, finish
 
 
 def test_hello_prints_metaflows_lines(place: Place) -> None:
@@ -122,6 +123,17 @@ def test_the_run_id_file_and_the_attribute_file(place: Place) -> None:
     attributes: Any = json.loads((place.folder / "attributes.json").read_text())
     assert attributes["run_id"] == ran.run_id
     assert attributes["metadata"] == "local@" + str(place.folder)
+
+
+def test_the_attribute_file_may_be_a_fifo(place: Place) -> None:
+    fifo = place.folder / "attributes"
+    os.mkfifo(fifo)
+    process = place.start(place.path("hello.py"), "--no-pylint", "run", "--runner-attribute-file", str(fifo))
+    with open(fifo) as file:
+        attributes: Any = json.loads(file.read())
+    ran = finish(process)
+    assert ran.code == 0, ran
+    assert attributes == {"run_id": ran.run_id, "flow_name": "HelloFlow", "metadata": "local@" + str(place.folder)}
 
 
 def test_a_wide_foreach_runs_within_max_workers(place: Place) -> None:
