@@ -166,7 +166,11 @@ loop::Async<void> Driver::offer_attributes() {
   codec::Json json;
   json["run_id"] = facts_.identity.run.str();
   json["flow_name"] = spec_.flow;
-  json["metadata"] = "local@" + std::filesystem::path(spec_.metadata_root).parent_path().string();
+  if (spec_.spin) {
+    json["step_name"] = spec_.graph.name(spec_.spin->step);
+    json["task_id"] = "0";
+  }
+  json["metadata"] = (spec_.spin ? "spin@" : "local@") + std::filesystem::path(spec_.metadata_root).parent_path().string();
   std::string text = codec::dump_json(json);
   // A FIFO cannot be opened before its reader comes; the run does not wait for that.
   const std::string& path = *spec_.runner_attribute_file;
