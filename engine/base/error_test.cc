@@ -38,14 +38,17 @@ Result<int> half(int number) {
   return number / 2;
 }
 
-Result<int> quarter(int number) { return HR_TRY(half(HR_TRY(half(number)))); }
+Result<int> quarter(int number) {
+  int halved = HR_TRY(half(number));
+  return HR_TRY(half(halved));
+}
 
 TEST(Result, TryReturnsTheFirstError) {
   EXPECT_EQ(*quarter(8), 2);
   EXPECT_EQ(quarter(6).error().what, "odd");
 }
 
-TEST(ResultDeathTest, ValueOfAFailureStops) { EXPECT_DEATH(half(1).value(), "internal error: ok\\(\\)"); }
+TEST(ResultDeathTest, ValueOfAFailureStops) { EXPECT_DEATH(static_cast<void>(half(1).value()), "internal error: ok\\(\\)"); }
 
 }  // namespace
 }  // namespace headrace
