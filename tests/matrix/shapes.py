@@ -120,7 +120,7 @@ self.place = [self.index, self.input if self.index is not None and current.step_
 print("in", current.step_name, self.index)
 """
 _JOIN_TRAIL = """
-self.trail = sorted(i.trail for i in inputs)
+self.trail = sorted((i.trail for i in inputs), key=str)
 self.widths = len(list(inputs))
 print("joining", current.step_name, self.widths)
 """
