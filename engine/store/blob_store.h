@@ -28,8 +28,12 @@ struct StoredBlob {
 class BlobWriter {
  public:
   virtual ~BlobWriter() = default;
-  virtual Result<void> append(std::string_view bytes) = 0;
-  /// Bytes that are typical for the whole; whether to compress is decided by the first sample, or by the first bytes.
+  /// Adds a copy of `bytes`.
+  Result<void> append(std::string_view bytes);
+  /// Where the next bytes can be put without a copy; never empty. Then say how many were `added`.
+  virtual std::span<char> space() = 0;
+  virtual Result<void> added(std::size_t size) = 0;
+  /// Bytes that are typical for the whole; whether to compress is decided by the first sample, or by the first megabyte.
   virtual void sample(std::string_view bytes) = 0;
   /// True while nothing has been appended or sampled.
   [[nodiscard]] virtual bool undecided() const = 0;
@@ -37,13 +41,13 @@ class BlobWriter {
   virtual Result<StoredBlob> commit() = 0;
 };
 
-/// Reads one blob in bounded memory. The hash is checked when the end is reached: `read` then gives an error that names
-/// artifact, task and file instead of 0. One thread at a time.
+/// Reads one blob in bounded memory. The hash is checked when the end is reached: `next` then gives an error that names
+/// artifact, task and file instead of the end. One thread at a time.
 class BlobReader {
  public:
   virtual ~BlobReader() = default;
-  /// Up to buffer.size() next uncompressed bytes; 0 at the end, when the hash was right.
-  virtual Result<std::size_t> read(std::span<char> buffer) = 0;
+  /// The next uncompressed bytes, valid until the next call; empty at the end, when the hash was right.
+  virtual Result<std::string_view> next() = 0;
 };
 
 /// Content-addressed blobs of one flow: FLOW/data/AB/ABCD... (docs/formats/datastore.md, blobs). Stateless; any thread.
@@ -66,7 +70,6 @@ class BlobStore {
 
  private:
   Result<BlobKey> put(std::string_view bytes, bool raw);
-  Result<std::unique_ptr<ObjectReader>> open(const BlobKey& key, const BlobUse& use);
   [[nodiscard]] std::string blob_key(const BlobKey& key) const;
 
   Backend& backend_;

@@ -4,18 +4,12 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <thread>
-#include <utility>
 
 #include <fmt/format.h>
 
 namespace headrace::store {
 namespace {
 
-/// Moved at once: large enough that a thread to hash it, or to read the next, pays.
-constexpr std::size_t kChunk = 4 << 20;
-/// The first one: many blobs are not larger.
-constexpr std::size_t kFirstChunk = 1 << 20;
 constexpr std::size_t kSampleSpots = 8;
 constexpr std::size_t kSampleSpot = 32 << 10;
 
@@ -62,29 +56,16 @@ Error wrong_way(std::string_view asked) {
 }  // namespace
 
 Result<void> BlobStream::fill_ahead() {
-  if (ahead_at_ < ahead_.size()) return {};
-  if (!next_ready_) read_next();
-  next_ready_ = false;
-  std::swap(ahead_, next_);
-  ahead_at_ = 0;
-  if (!next_read_) return next_read_.error();
+  if (ahead_.empty()) ahead_ = HR_TRY(reader_->next());
   return {};
-}
-
-void BlobStream::read_next() {
-  next_.resize(ahead_.empty() ? kFirstChunk : kChunk);
-  next_read_ = reader_->read(next_);
-  next_.resize(next_read_ ? *next_read_ : 0);
-  next_ready_ = true;
 }
 
 Result<BlobStream::Piece> BlobStream::take_ahead(std::uint64_t length) {
   HR_TRY(fill_ahead());
   Piece piece;
-  const std::size_t n = std::min<std::uint64_t>(length, ahead_.size() - ahead_at_);
-  piece.bytes.assign(ahead_, ahead_at_, n);
-  piece.length = n;
-  ahead_at_ += n;
+  piece.bytes = ahead_.substr(0, length);
+  piece.length = piece.bytes.size();
+  ahead_.remove_prefix(piece.bytes.size());
   return piece;
 }
 
@@ -94,54 +75,48 @@ Result<BlobStream::Piece> BlobStream::read_into(std::uint64_t length, pid_t pid,
   std::uint64_t done = 0;
   while (done < length) {
     HR_TRY(fill_ahead());
-    const std::string_view next{ahead_.data() + ahead_at_, std::min<std::uint64_t>(length - done, ahead_.size() - ahead_at_)};
+    const std::string_view next = ahead_.substr(0, length - done);
     if (next.empty()) break;
-    std::jthread reading;  // the next chunk, while this one is copied
-    if (!next_ready_ && length - done > next.size()) reading = std::jthread{[this] { read_next(); }};
     const std::size_t n = copy_in(pid, address + done, next);
-    if (reading.joinable()) reading.join();
-    ahead_at_ += n;
+    ahead_.remove_prefix(n);
     done += n;
     if (n < next.size()) {
       if (done == 0) return take_ahead(std::min(length, kPieceMax));
       break;  // the rest of this memory cannot be written: the next request shows it
     }
   }
-  // A blob that proves damaged at its very end is reported before the process can believe it has all of it.
-  HR_TRY(fill_ahead());
   return Piece{.length = done, .in_place = true, .bytes = {}};
 }
 
 Result<BlobStream::Piece> BlobStream::read(std::uint64_t length) {
   const std::lock_guard lock{busy_};
   if (!reader_) return wrong_way("read");
-  Piece piece = HR_TRY(take_ahead(std::min(length, kPieceMax)));
-  HR_TRY(fill_ahead());
-  return piece;
+  return take_ahead(std::min(length, kPieceMax));
 }
 
 Result<void> BlobStream::write_from(std::uint64_t length, pid_t pid, std::uint64_t address) {
   const std::lock_guard lock{busy_};
   if (!writer_) return wrong_way("write");
-  std::string buffer(std::min<std::uint64_t>(length, kChunk), '\0');
   if (writer_->undecided() && length >= kSampleSpots * kSampleSpot) {
+    std::string some(kSampleSpots * kSampleSpot, '\0');
     std::size_t used = 0;
     for (std::size_t i = 0; i < kSampleSpots; ++i) {
       const std::uint64_t at = address + (length - kSampleSpot) / (kSampleSpots - 1) * i;
-      used += copy_out(pid, at, buffer.data() + used, kSampleSpot);
+      used += copy_out(pid, at, some.data() + used, kSampleSpot);
     }
-    writer_->sample({buffer.data(), used});
+    writer_->sample({some.data(), used});
   }
   for (std::uint64_t done = 0; done < length;) {
-    const std::size_t wanted = std::min<std::uint64_t>(length - done, buffer.size());
-    if (copy_out(pid, address + done, buffer.data(), wanted) < wanted) {
+    const std::span<char> to = writer_->space();
+    const std::size_t wanted = std::min<std::uint64_t>(length - done, to.size());
+    if (copy_out(pid, address + done, to.data(), wanted) < wanted) {
       if (done == 0) return Error{.kind = Kind::retry, .what = "memory"};
       return Error{.kind = Kind::failed,
                    .what = "an artifact cannot be saved",
                    .where = fmt::format("process {}", pid),
                    .why = "its memory could no longer be read in the middle of the copy"};
     }
-    HR_TRY(writer_->append({buffer.data(), wanted}));
+    HR_TRY(writer_->added(wanted));
     done += wanted;
   }
   return {};

@@ -29,7 +29,8 @@ class BlobStream {
     std::string bytes;
   };
   /// Up to `length` next bytes into the memory of `pid` at `address`. If that memory cannot be written (nothing has been
-  /// consumed by then), the bytes come back in the Piece, at most kPieceMax of them. Length 0: end, hash checked.
+  /// consumed by then), the bytes come back in the Piece, at most kPieceMax of them. Length 0: end, hash checked; until it
+  /// has come, what was given is not known to be right.
   Result<Piece> read_into(std::uint64_t length, pid_t pid, std::uint64_t address);
   /// Up to min(length, kPieceMax) next bytes.
   Result<Piece> read(std::uint64_t length);
@@ -44,17 +45,12 @@ class BlobStream {
 
  private:
   Result<void> fill_ahead();
-  void read_next();
   Result<Piece> take_ahead(std::uint64_t length);
 
   std::mutex busy_;
   std::unique_ptr<BlobReader> reader_;
   std::unique_ptr<BlobWriter> writer_;
-  std::string ahead_;  ///< read from the blob; delivered up to `ahead_at_`
-  std::size_t ahead_at_ = 0;
-  std::string next_;  ///< what follows `ahead_`, if it has been read already
-  Result<std::size_t> next_read_ = std::size_t{0};
-  bool next_ready_ = false;
+  std::string_view ahead_;  ///< read from the blob, not yet delivered; belongs to the reader
 };
 
 /// The open streams of one channel, by number. Belongs to the loop thread.

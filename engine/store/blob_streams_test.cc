@@ -92,7 +92,7 @@ TEST_F(BlobStreamsTest, AReadEndsWhereTheMemoryEnds) {
   ::munmap(map, page);
 }
 
-TEST_F(BlobStreamsTest, DamageIsReportedBeforeTheLastBytesAreBelieved) {
+TEST_F(BlobStreamsTest, DamageIsReportedInsteadOfTheEnd) {
   const std::string path = directory_.path() + "/F/data/" + key_.str().substr(0, 2) + "/" + key_.str();
   std::string damaged = bytes_;
   damaged.back() = static_cast<char>(damaged.back() ^ 1);
@@ -100,8 +100,19 @@ TEST_F(BlobStreamsTest, DamageIsReportedBeforeTheLastBytesAreBelieved) {
   const auto stream = open();
   std::string memory(bytes_.size(), '\0');
   auto piece = stream->read_into(memory.size(), ::getpid(), address_of(memory.data()));
+  ASSERT_TRUE(piece.ok());
+  EXPECT_EQ(piece->length, memory.size());
+  piece = stream->read(100);
   ASSERT_FALSE(piece.ok());
   EXPECT_NE(to_text(piece.error()).find("artifact `x` of 1/a/2"), std::string::npos);
+}
+
+TEST_F(BlobStreamsTest, AStreamCanBeDroppedWhileItReadsAhead) {
+  std::string memory(5 << 20, '\0');
+  for (int i = 0; i < 10; ++i) {
+    const auto stream = open();
+    ASSERT_TRUE(stream->read_into(memory.size(), ::getpid(), address_of(memory.data())).ok());
+  }
 }
 
 TEST_F(BlobStreamsTest, BytesAreTakenFromTheProcess) {

@@ -64,6 +64,7 @@ std::string task_begin_json(int attempt) {
       attempt);
 }
 
+constexpr const char* kParameters = "_parameters";
 constexpr std::string_view kDone = "\"\"";
 
 }  // namespace
@@ -188,7 +189,7 @@ void RunRecords::add_artifacts(Batch& batch, const AttemptPath& attempt, const M
 
 Result<void> RunRecords::parameters(const TaskId& task, const Manifest& manifest, const std::vector<Field>& fields,
                                     WallTime now) {
-  const AttemptPath attempt{.task = {identity_.run, StepName{"_parameters"}, task}, .attempt = 0};
+  const AttemptPath attempt{.task = {identity_.run, StepName{kParameters}, task}, .attempt = 0};
   HR_TRY(step_record(attempt.task.step, now));
   Batch batch;
   batch.data = {{"0.attempt.json", attempt_json(now)}, {"0.data.json", to_json(manifest)}, {"0.DONE.lock", std::string{kDone}}};
@@ -200,7 +201,7 @@ Result<void> RunRecords::parameters(const TaskId& task, const Manifest& manifest
 }
 
 Result<void> RunRecords::resume_done(const TaskId& task) {
-  return data_.put(HR_TRY(task_key(identity_.flow, {identity_.run, StepName{"_parameters"}, task})) + "/_resume_done", "true");
+  return data_.put(HR_TRY(task_key(identity_.flow, {identity_.run, StepName{kParameters}, task})) + "/_resume_done", "true");
 }
 
 Result<void> RunRecords::begin(const AttemptPath& attempt, const std::vector<Field>& fields, WallTime now) {
@@ -260,10 +261,11 @@ Result<void> RunRecords::ended(const AttemptPath& attempt, const ProcessEnd& end
 
 Result<void> RunRecords::clone(const TaskPath& task, const TaskPath& origin, const Manifest& manifest,
                                const std::vector<Field>& fields, WallTime now) {
-  HR_TRY(step_record(task.step, now));
-  const AttemptPath attempt{.task = task, .attempt = 0};
   Manifest copy = manifest;
   copy.attempt = 0;
+  if (task.step.str() == kParameters) return parameters(task.task, copy, fields, now);  // these do not say where they come from
+  HR_TRY(step_record(task.step, now));
+  const AttemptPath attempt{.task = task, .attempt = 0};
   Batch batch;
   batch.data = {{"0.attempt.json", attempt_json(now)}, {"0.data.json", to_json(copy)}, {"0.DONE.lock", std::string{kDone}}};
   add_self(batch, task, now);

@@ -76,7 +76,7 @@ class RunRecords {
   Result<void> ended(const AttemptPath& attempt, const ProcessEnd& end);
 
   /// A finished task by reference, attempt 0, whole and at once. `fields` are those every task of this run gets;
-  /// `origin` is the task whose manifest it is.
+  /// `origin` is the task whose manifest it is. Of `_parameters`, what `parameters` writes.
   Result<void> clone(const TaskPath& task, const TaskPath& origin, const Manifest& manifest, const std::vector<Field>& fields,
                      WallTime now);
 

@@ -166,6 +166,11 @@ TEST_F(RunRecordsTest, ParametersAndClonesAppearWhole) {
   EXPECT_EQ(text("work/3/0.data.json"), to_json(manifest(0)));
   EXPECT_NE(text("work/3/_meta/sysmeta_origin-task-id_1795709449288.json").find(R"("value": "8")"), std::string::npos);
   EXPECT_NE(text("work/3/_meta/sysmeta_origin-run-id_1795709449288.json").find(R"("value": "0")"), std::string::npos);
+
+  const TaskPath parameters{RunId{"1"}, StepName{"_parameters"}, TaskId{"5"}};
+  ASSERT_TRUE(records_.clone(parameters, origin, manifest(), {}, kNow).ok());
+  EXPECT_EQ(files("_parameters/5/_meta"),
+            (std::set<std::string>{"_self.json", "0_artifact__task_ok.json", "sysmeta_attempt-done_1795709449288.json"}));
 }
 
 TEST_F(RunRecordsTest, SeparateRootsGetTheirParts) {
