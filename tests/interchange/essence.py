@@ -19,7 +19,6 @@ def clean(text: str) -> str:
     return _NOISE.sub("*", _FRAMES.sub("", text))
 
 
-
 def flow_name(path: Path) -> str:
     found = re.search(r"class (\w+)\(FlowSpec\)", path.read_text())
     assert found
@@ -52,5 +51,5 @@ def essence(run: Dict[str, Any]) -> Dict[str, Any]:
                     "children": len(latest.get("children", ())),
                 }
             )
-        steps[step] = sorted(tasks, key=lambda t: (str(t["index"]), str(t["iterations"]), str(t["artifacts"])))
+        steps[step] = sorted(tasks, key=lambda t: [str(t[k]) for k in ("stack", "iterations")] + [str(sorted(t["artifacts"].items()))])
     return {"steps": steps, "ok": (run["successful"], run["finished"]), "data": run["data"]}
