@@ -66,6 +66,9 @@ class NullEventLogger:
     def log(self, payload: Any) -> None:
         pass
 
+    def send(self, msg: Any) -> None:
+        pass
+
     @classmethod
     def get_worker(cls) -> None:
         return None
@@ -96,6 +99,9 @@ class NullMonitor:
         pass
 
     def terminate(self) -> None:
+        pass
+
+    def send(self, msg: Any) -> None:
         pass
 
     def count(self, name: str) -> _Nothing:

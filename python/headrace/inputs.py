@@ -37,3 +37,5 @@ class TaskInputs(Inputs):
 
 
 Inputs.__module__ = "metaflow.datastore.inputs"
+# Error texts of Python name the class: `'Inputs' object has no attribute 'x'`.
+TaskInputs.__name__ = TaskInputs.__qualname__ = "Inputs"

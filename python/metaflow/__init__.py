@@ -32,6 +32,21 @@ _refuse_two_metaflows()
 # Pickles name `__main__.ForeachFrame`, so it must be there as soon as something may be loaded.
 import headrace.foreach  # noqa: E402,F401
 
+
+class _Absent:
+    """Finds modules of Metaflow that are not there, so that importing them works: see headrace/absent.py."""
+
+    @staticmethod
+    def find_spec(name: str, path: Any = None, target: Any = None) -> Any:
+        if not name.startswith("metaflow."):
+            return None
+        from headrace import absent
+
+        return absent.find_spec(name)
+
+
+sys.meta_path.append(_Absent)
+
 _HOMES = {
     "headrace.parallel": ("parallel_map", "parallel_imap_unordered"),
     "headrace.profiling": ("profile",),

@@ -1,5 +1,7 @@
 """`metaflow.decorators`: What decorators are made of, and how they are attached."""
 
+from typing import NewType, TypeVar
+
 from headrace.errors import (  # noqa: F401
     BadFlowDecoratorException,
     BadStepDecoratorException,
@@ -29,3 +31,7 @@ from headrace.decorators.attach import (  # noqa: F401
 from headrace.flowspec import FlowSpec, step  # noqa: F401
 from headrace.flow_state import FlowStateItems  # noqa: F401
 from headrace.user_configs import UNPACK_KEY, resolve_delayed_evaluator, unpack_delayed_evaluator  # noqa: F401
+
+# For annotations of extensions.
+FlowSpecDerived = TypeVar("FlowSpecDerived", bound=FlowSpec)
+StepFlag = NewType("StepFlag", bool)

@@ -1,3 +1,6 @@
-"""`metaflow.includefile`: Files as parameters."""
+"""`metaflow.includefile`: files as parameters."""
 
-from headrace.includefile import IncludedFile, IncludeFile  # noqa: F401
+from headrace.absent import getattr_of
+from headrace.includefile import FilePathClass, IncludedFile, IncludeFile  # noqa: F401
+
+__getattr__ = getattr_of(__name__)

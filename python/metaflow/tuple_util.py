@@ -15,3 +15,7 @@ def namedtuple_with_defaults(typename: str, field_descr: Iterable[Tuple[str, Any
     made.__module__ = "__main__"
     setattr(sys.modules["__main__"], typename, made)
     return made
+
+
+#: Fields of a ForeachFrame.
+foreach_frame_field_list = [("step", str), ("var", str), ("num_splits", int), ("index", int), ("value", str)]

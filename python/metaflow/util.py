@@ -6,6 +6,7 @@ import os
 import sys
 from typing import Any, Iterable, Iterator, List, Optional, Tuple
 
+from headrace.command_lines import dict_to_cli_options  # noqa: F401
 from headrace.face import metaflow_root as get_metaflow_root  # noqa: F401
 from headrace.graph_export import to_pod  # noqa: F401
 from headrace.identity import get_username, resolve_identity, resolve_identity_as_tuple  # noqa: F401
@@ -177,13 +178,102 @@ def tar_safe_extract(tar: Any, path: str = ".", members: Any = None, *, numeric_
 
 
 def walk_without_cycles(top_root: str, exclude_dirs: Optional[List[str]] = None) -> Iterator[Tuple[str, List[str], List[str]]]:
-    """As `os.walk` with symbolic links, each directory once."""
-    seen = set()
-    for root, folders, files in os.walk(top_root, followlinks=True):
-        real = os.path.realpath(root)
-        if real in seen:
-            folders[:] = []
-            continue
-        seen.add(real)
-        folders[:] = [name for name in folders if name not in (exclude_dirs or ())]
-        yield root, folders, files
+    """As `os.walk`, with symbolic links to folders; none is followed below itself. `__pycache__` is left out.
+
+    exclude_dirs: names of folders that are left out until the first folder has been given.
+    """
+    skipped = {"__pycache__"}
+
+    def walk(root: str, skip: "set[str]", seen: "frozenset[str]") -> Iterator[Tuple[str, List[str], List[str]]]:
+        for parent, folders, files in os.walk(root):
+            folders[:] = [name for name in folders if name not in skip]
+            for name in folders:
+                path = os.path.join(parent, name)
+                if os.path.islink(path) and os.path.realpath(path) not in seen:
+                    yield from walk(path, skipped, seen | {os.path.realpath(path)})
+            yield parent, folders, files
+
+    skip = skipped | set(exclude_dirs or ())
+    for found in walk(top_root, skip, frozenset()):
+        skip -= set(exclude_dirs or ())
+        yield found
+
+
+def unquote_bytes(x: Any) -> str:
+    """Undoes percent quoting of text or bytes."""
+    from urllib.parse import unquote
+
+    return unquote(to_unicode(x))
+
+
+def parse_spin_pathspec(pathspec: str, flow_name: str) -> Tuple[str, Optional[str]]:
+    """What `spin` takes, from `STEP` to `FLOW/RUN/STEP/TASK`: the step, and the whole pathspec or None.
+
+    CommandException if it has another form or names another flow.
+    """
+    from headrace.errors import CommandException
+
+    parts = pathspec.split("/")
+    if len(parts) == 4 and parts[0] != flow_name:
+        raise CommandException("Flow name '%s' in pathspec does not match current flow '%s'." % (parts[0], flow_name))
+    if len(parts) > 4:
+        forms = ("step_name (e.g., 'start')", "run_id/step_name (e.g., '221165/start')",
+                 "run_id/step_name/task_id (e.g., '221165/start/1350987')",
+                 "flow_name/run_id/step_name (e.g., 'ScalableFlow/221165/start')",
+                 "flow_name/run_id/step_name/task_id (e.g., 'ScalableFlow/221165/start/1350987')")
+        raise CommandException("Invalid pathspec format: '%s'. \nExpected formats:\n%s"
+                               % (pathspec, "\n".join("  - " + form for form in forms)))
+    if len(parts) == 1:
+        return pathspec, None
+    if len(parts) == 4 or (len(parts) == 3 and parts[0] == flow_name):
+        return parts[2], pathspec
+    return parts[1], "/".join([flow_name] + parts)
+
+
+def get_latest_task_pathspec(flow_name: str, step_name: str, run_id: Optional[str] = None) -> Any:
+    """A Task of the step in that run, by default in the newest one. MetaflowNotFound if there is none."""
+    from headrace.client import Flow, Step
+    from headrace.errors import MetaflowNotFound
+
+    if not run_id:
+        run = Flow(flow_name).latest_run
+        if run is None:
+            raise MetaflowNotFound("No run found for flow %s" % flow_name)
+        run_id = run.id
+    try:
+        task = Step("%s/%s/%s" % (flow_name, run_id, step_name)).task
+    except MetaflowNotFound:
+        task = None
+    if task is None:
+        raise MetaflowNotFound("No task found for step %s in run %s" % (step_name, run_id))
+    return task
+
+
+def write_latest_run_id(obj: Any, run_id: str) -> None:
+    """Refused: the engine records which run is the newest."""
+    from headrace.errors import MetaflowException
+
+    raise MetaflowException("write_latest_run_id(): the id of the latest run is recorded by `run` and `resume` alone.")
+
+
+def read_artifacts_module(file_path: str) -> Any:
+    """`ARTIFACTS` of a Python file. MetaflowInternalError if it cannot be imported or has none."""
+    from importlib.util import module_from_spec, spec_from_file_location
+
+    from headrace.errors import MetaflowInternalError
+
+    try:
+        spec = spec_from_file_location(os.path.splitext(os.path.basename(file_path))[0], file_path)
+        module = module_from_spec(spec)  # type: ignore[arg-type]
+        spec.loader.exec_module(module)  # type: ignore[union-attr]
+        return vars(module)["ARTIFACTS"]
+    except Exception as error:
+        raise MetaflowInternalError("Error reading file %s" % file_path) from error
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Path":
+        from pathlib import Path
+
+        return Path
+    raise AttributeError("module 'metaflow.util' has no attribute '%s'" % name)

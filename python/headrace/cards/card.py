@@ -83,6 +83,17 @@ def create_component_id(component: Any) -> str:
     return "%s-%s" % (type(component).__name__.lower(), uuid.uuid4().hex[:6])
 
 
+def with_default_component_id(func: Any) -> Any:
+    """Wraps a method of a component: it has an id of its own when the method runs."""
+
+    def ret_func(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if self.component_id is None:
+            self.component_id = create_component_id(self)
+        return func(self, *args, **kwargs)
+
+    return ret_func
+
+
 def rendered_parts(contents: Any) -> List[Any]:
     """Components as what they render, the rest as it is."""
     return [each.render() if isinstance(each, MetaflowCardComponent) else each for each in contents]

@@ -59,3 +59,10 @@ def _from_bytes(data: bytes) -> Tuple[Optional[str], str]:
     import base64
 
     return "data:image/%s;base64,%s" % (kind, base64.b64encode(data).decode("ascii")), ""
+
+
+def image_type(data: bytes) -> Optional[str]:
+    """`png`, `jpeg`, `gif` or `webp`: the kinds that browsers show; None for other bytes."""
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "webp"
+    return next((kind for magic, kind in _KINDS[:3] if data.startswith(magic)), None)

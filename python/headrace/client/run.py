@@ -117,15 +117,15 @@ class Run(MetaflowObject):
         origin = [record.value for record in task.metadata if record.name == "origin-run-id"]
         return "%s/%s" % (self.path_components[0], origin[0]) if origin else None
 
-    # Tags. The singular forms take one tag or several, the plural forms refuse a str.
+    # Tags. The singular forms take one tag or several; `remove_tags` and `replace_tags` refuse a str.
 
     def add_tag(self, tag: Tags) -> None:
         """Adds a tag. One that is a system tag already is left as it is. Raises MetaflowTaggingError if ill-formed."""
         self.replace_tag([], tag)
 
     def add_tags(self, tags: Iterable[str]) -> None:
-        """Adds tags; see `add_tag`."""
-        self.replace_tags([], tags)
+        """Adds tags; see `add_tag`. A str is one tag."""
+        self.replace_tag([], tags)
 
     def remove_tag(self, tag: Tags) -> None:
         """Removes a tag if it is there. Raises MetaflowTaggingError for a system tag."""

@@ -103,7 +103,15 @@ class _CloudSecretsProvider:
 
 
 def get_secrets_backend_provider(secrets_backend_type: str) -> Any:
-    """The backend of that name. MetaflowException if there is none."""
+    """The backend of that name. MetaflowException if there is none.
+
+    Classes that were added to `metaflow.plugins.SECRETS_PROVIDERS` count too.
+    """
+    import sys
+
+    for provider in getattr(sys.modules.get("metaflow.plugins"), "SECRETS_PROVIDERS", ()):
+        if provider.TYPE == secrets_backend_type:
+            return provider()
     if secrets_backend_type == "inline":
         return InlineSecretsProvider()
     if secrets_backend_type in BACKENDS:

@@ -28,6 +28,13 @@ def __getattr__(name: str) -> Any:
         value = [InlineSecretsProvider]
     elif name == "InternalTestUnboundedForeachInput":
         from headrace.decorators.unbounded_test import InternalTestUnboundedForeachInput as value
+    elif name.isupper():
+        from headrace.plugin_lists import plugin_list
+
+        try:
+            value = plugin_list(name)
+        except KeyError:
+            raise AttributeError("module 'metaflow.plugins' has no attribute '%s'" % name) from None
     else:
         raise AttributeError("module 'metaflow.plugins' has no attribute '%s'" % name)
     globals()[name] = value

@@ -7,3 +7,6 @@ from headrace.decorators.secrets import (  # noqa: F401
     validate_env_vars_across_secrets,
     validate_env_vars_vs_existing_env,
 )
+
+#: Variables that no secret may set begin so.
+DISALLOWED_SECRETS_ENV_VAR_PREFIXES = ["METAFLOW_"]

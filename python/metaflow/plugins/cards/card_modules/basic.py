@@ -26,3 +26,4 @@ from headrace.cards.types import (  # noqa: F401
     TaskInfoComponent,
     TaskSpecCard,
 )
+from headrace.cards.flow_graph import transform_flow_graph  # noqa: F401

@@ -1,0 +1,1 @@
+"""`metaflow.cmd`: the command `metaflow`."""

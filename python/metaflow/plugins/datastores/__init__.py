@@ -1,0 +1,1 @@
+"""`metaflow.plugins.datastores`: kinds of them, one a module."""

@@ -1,0 +1,1 @@
+"""`metaflow.plugins.metadata_providers`: kinds of them, one a module."""

@@ -1,0 +1,3 @@
+"""`metaflow.plugins.metadata_providers.local`: Metadata in a directory."""
+
+from headrace.storage_face import LocalMetadataProvider  # noqa: F401

@@ -1,0 +1,3 @@
+"""`metaflow.sidecar.sidecar`: helper processes; Headrace starts none."""
+
+from headrace.sidecars import Sidecar  # noqa: F401

@@ -1,0 +1,3 @@
+"""`metaflow.sidecar.sidecar_messages`: what sidecars are told."""
+
+from headrace.sidecars import Message, MessageTypes  # noqa: F401
