@@ -27,15 +27,10 @@ loop::Async<void> Channel::serve() {
 loop::Async<void> Channel::answer(wire::Frame frame) {
   std::uint64_t id = frame.id;
   auto reply = co_await handle(std::move(frame));
-  wire::Frame out{.id = id, .body = {}, .payload = {}};
-  if (reply) {
-    out.body = std::move(reply->body);
-    out.payload = std::move(reply->payload);
-  } else {
-    out.body = wire::error_body(reply.error());
-  }
+  std::string text = !reply ? codec::dump_json(wire::error_body(reply.error())) : reply->text.empty() ? codec::dump_json(reply->body) : std::move(reply->text);
+  std::string payload = reply ? std::move(reply->payload) : std::string();
   // A process that no longer listens has ended; its exit tells the rest.
-  auto written = co_await wire::write_frame(socket_, std::move(out));
+  auto written = co_await wire::write_frame_text(socket_, id, std::move(text), std::move(payload));
   if (!written) socket_.close();
   answered_.notify();
 }
@@ -56,11 +51,11 @@ Channel::Answer Channel::on(wire::BeginRequest, std::string) {
   const RunFacts& facts = session_.services_.facts;
   auto parameters = co_await session_.input_manifest(std::nullopt);
   if (!parameters) co_return std::move(parameters).error();
-  codec::Json manifest;
+  std::string manifest = "null";
   if (!task.join && !task.inputs.empty()) {
     auto input = co_await session_.input_manifest(0);
     if (!input) co_return std::move(input).error();
-    manifest = codec::Json::parse(store::to_wire(**input));
+    manifest = (*input)->wire();
   }
   wire::BeginAnswer answer{
       .flow = facts.identity.flow.str(),
@@ -72,8 +67,8 @@ Channel::Answer Channel::on(wire::BeginRequest, std::string) {
       .split_index = task.split_index,
       .join = task.join,
       .inputs = {},
-      .manifest = std::move(manifest),
-      .parameters = codec::Json::parse(store::to_wire(**parameters)),
+      .manifest = {},
+      .parameters = {},
       .ubf = task.part == Part::control  ? wire::ParallelRole::control
              : task.part == Part::worker ? wire::ParallelRole::worker
                                          : wire::ParallelRole::none,
@@ -91,14 +86,22 @@ Channel::Answer Channel::on(wire::BeginRequest, std::string) {
   };
   answer.inputs.reserve(task.inputs.size());
   for (const TaskPath& input : task.inputs) answer.inputs.push_back(input.str());
-  co_return Reply{.body = wire::to_json(answer), .payload = {}};
+  // The manifests are texts already; they may be large, and the children of a foreach all get the same.
+  codec::Json body = wire::to_json(answer);
+  body.erase("manifest");
+  body.erase("parameters");
+  Reply reply;
+  reply.text = codec::dump_json(body);
+  reply.text.pop_back();
+  reply.text += ",\"manifest\":" + manifest + ",\"parameters\":" + (*parameters)->wire() + "}";
+  co_return reply;
 }
 
 Channel::Answer Channel::on(wire::ManifestRequest request, std::string) {
   auto manifest = co_await session_.input_manifest(request.input);
   if (!manifest) co_return std::move(manifest).error();
-  Reply reply{.body = wire::ok_body(), .payload = {}};
-  reply.body["manifest"] = codec::Json::parse(store::to_wire(**manifest));
+  Reply reply;
+  reply.text = "{\"ok\":true,\"manifest\":" + (*manifest)->wire() + "}";
   co_return reply;
 }
 
@@ -117,13 +120,13 @@ Channel::Answer Channel::on(wire::MetadataRequest request, std::string) {
        now = services.loop.wall_now()] { return records.add_fields(path, fields, now); };
   auto stored = co_await services.pool.run(store_fields);
   if (!stored) co_return std::move(stored).error();
-  co_return Reply{.body = wire::ok_body(), .payload = {}};
+  co_return Reply{.body = wire::ok_body(), .payload = {}, .text = {}};
 }
 
 Channel::Answer Channel::on(wire::FinishRequest request, std::string) {
   auto committed = co_await session_.commit(std::move(request));
   if (!committed) co_return std::move(committed).error();
-  co_return Reply{.body = wire::ok_body(), .payload = {}};
+  co_return Reply{.body = wire::ok_body(), .payload = {}, .text = {}};
 }
 
 Channel::Answer Channel::on(wire::StartWorkersRequest request, std::string) {
@@ -134,14 +137,14 @@ Channel::Answer Channel::on(wire::StartWorkersRequest request, std::string) {
   }
   auto tasks = co_await session_.workers_->start(static_cast<std::int64_t>(request.count));
   if (!tasks) co_return std::move(tasks).error();
-  Reply reply{.body = wire::ok_body(), .payload = {}};
+  Reply reply{.body = wire::ok_body(), .payload = {}, .text = {}};
   reply.body["tasks"] = codec::Json::array();
   for (const TaskPath& task : *tasks) reply.body["tasks"].push_back(task.str());
   co_return reply;
 }
 
 Channel::Answer Channel::on(wire::WaitWorkersRequest, std::string) {
-  Reply reply{.body = wire::ok_body(), .payload = {}};
+  Reply reply{.body = wire::ok_body(), .payload = {}, .text = {}};
   reply.body["failed"] = codec::Json::array();
   if (session_.workers_) {
     auto failed = co_await session_.workers_->wait();

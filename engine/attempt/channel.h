@@ -34,6 +34,7 @@ class Channel {
   struct Reply {
     codec::Json body;
     std::string payload;
+    std::string text;  ///< in the place of `body`, if not empty
   };
   using Answer = loop::Async<Result<Reply>>;
 

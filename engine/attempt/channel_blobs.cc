@@ -43,12 +43,16 @@ Channel::Answer Channel::on(wire::LoadRequest request, std::string) {
   store::BlobUse use{.name = request.name, .path = request.path};
   bool whole = request.size >= 0 && request.size < kStreamBytesMin;
   if (whole) {
+    if (auto known = services.small_blobs.get(request.key)) {
+      co_return Reply{.body = wire::ok_body(), .payload = *known, .text = {}};
+    }
     auto bytes_work = [&blobs = services.blobs, origin = services.origin_blobs, key = request.key, use] {
       return first_of(blobs, origin, [&](store::BlobStore& from) { return from.get(key, use); });
     };
     auto bytes = co_await services.pool.run(bytes_work);
     if (!bytes) co_return std::move(bytes).error();
-    co_return Reply{.body = wire::ok_body(), .payload = std::move(*bytes)};
+    services.small_blobs.put(request.key, *bytes);
+    co_return Reply{.body = wire::ok_body(), .payload = std::move(*bytes), .text = {}};
   }
   auto reader_work = [&blobs = services.blobs, origin = services.origin_blobs, key = request.key, use] {
     return first_of(blobs, origin, [&](store::BlobStore& from) { return from.reader(key, use); });
@@ -57,7 +61,7 @@ Channel::Answer Channel::on(wire::LoadRequest request, std::string) {
   if (!reader) co_return std::move(reader).error();
   auto id = streams_.add(std::make_shared<store::BlobStream>(std::move(*reader)));
   if (!id) co_return std::move(id).error();
-  Reply reply{.body = wire::ok_body(), .payload = {}};
+  Reply reply{.body = wire::ok_body(), .payload = {}, .text = {}};
   reply.body["stream"] = *id;
   co_return reply;
 }
@@ -70,7 +74,7 @@ Channel::Answer Channel::on(wire::ReadRequest request, std::string) {
   };
   auto piece = co_await session_.services_.pool.run(piece_work);
   if (!piece) co_return std::move(piece).error();
-  Reply reply{.body = wire::ok_body(), .payload = std::move(piece->bytes)};
+  Reply reply{.body = wire::ok_body(), .payload = std::move(piece->bytes), .text = {}};
   reply.body["length"] = piece->length;
   if (piece->in_place) reply.body["in_place"] = true;
   co_return reply;
@@ -80,7 +84,7 @@ Channel::Answer Channel::on(wire::CloseRequest request, std::string) {
   auto stream = streams_.take(request.stream);
   if (!stream) co_return std::move(stream).error();
   saving_.erase(request.stream);
-  co_return Reply{.body = wire::ok_body(), .payload = {}};
+  co_return Reply{.body = wire::ok_body(), .payload = {}, .text = {}};
 }
 
 Channel::Answer Channel::on(wire::SaveRequest request, std::string payload) {
@@ -107,7 +111,7 @@ Channel::Answer Channel::on(wire::SaveRequest request, std::string payload) {
       };
   auto keys = co_await session_.services_.pool.run(keys_work);
   if (!keys) co_return std::move(keys).error().at("saving artifacts of " + session_.assignment_.path.task.str());
-  Reply reply{.body = wire::ok_body(), .payload = {}};
+  Reply reply{.body = wire::ok_body(), .payload = {}, .text = {}};
   reply.body["keys"] = codec::Json::array();
   for (std::size_t i = 0; i < keys->size(); ++i) {
     wire::ArtifactToSave& each = request.artifacts[i];
@@ -128,7 +132,7 @@ Channel::Answer Channel::on(wire::SaveOpenRequest request, std::string) {
   auto id = streams_.add(std::make_shared<store::BlobStream>(std::move(*writer)));
   if (!id) co_return std::move(id).error();
   saving_.emplace(*id, artifact(std::move(request.name), std::move(request.type), std::move(request.encoding)));
-  Reply reply{.body = wire::ok_body(), .payload = {}};
+  Reply reply{.body = wire::ok_body(), .payload = {}, .text = {}};
   reply.body["stream"] = *id;
   co_return reply;
 }
@@ -147,7 +151,7 @@ Channel::Answer Channel::on(wire::WriteRequest request, std::string payload) {
     if (written.error().kind == Kind::retry) co_return std::move(written).error();
     co_return std::move(written).error().at(fmt::format("saving artifact `{}` of {}", name, session_.assignment_.path.task.str()));
   }
-  co_return Reply{.body = wire::ok_body(), .payload = {}};
+  co_return Reply{.body = wire::ok_body(), .payload = {}, .text = {}};
 }
 
 Channel::Answer Channel::on(wire::SaveCloseRequest request, std::string) {
@@ -165,7 +169,7 @@ Channel::Answer Channel::on(wire::SaveCloseRequest request, std::string) {
   if (session_.finishing_) co_return Error{.kind = Kind::misuse, .what = "the attempt has finished: nothing more can be saved"};
   done.key = blob->key;
   done.size = static_cast<std::int64_t>(blob->size);
-  Reply reply{.body = wire::ok_body(), .payload = {}};
+  Reply reply{.body = wire::ok_body(), .payload = {}, .text = {}};
   reply.body["key"] = done.key.str();
   reply.body["size"] = blob->size;
   session_.saved_.push_back(std::move(done));

@@ -7,7 +7,7 @@ namespace headrace::attempt {
 ManifestCache::ManifestCache(loop::WorkerPool& pool, store::Backend& data, FlowName flow)
     : pool_(pool), data_(data), flow_(std::move(flow)) {}
 
-loop::Async<Result<std::shared_ptr<const store::Manifest>>> ManifestCache::get(TaskPath task) {
+loop::Async<Result<ManifestPtr>> ManifestCache::get(TaskPath task) {
   if (auto found = entries_.find(task); found != entries_.end()) {
     order_.splice(order_.begin(), order_, found->second.place);
     co_return found->second.manifest;
@@ -15,12 +15,13 @@ loop::Async<Result<std::shared_ptr<const store::Manifest>>> ManifestCache::get(T
   auto read_work = [&data = data_, flow = flow_, task] { return store::manifest(data, flow, task); };
   auto read = co_await pool_.run(read_work);
   if (!read) co_return std::move(read).error().at("manifest of " + task.str());
-  auto manifest = std::make_shared<const store::Manifest>(std::move(*read));
+  auto manifest = std::make_shared<CachedManifest>();
+  manifest->manifest = std::move(*read);
   put(task, manifest);
   co_return manifest;
 }
 
-void ManifestCache::put(const TaskPath& task, std::shared_ptr<const store::Manifest> manifest) {
+void ManifestCache::put(const TaskPath& task, ManifestPtr manifest) {
   if (auto found = entries_.find(task); found != entries_.end()) {
     found->second.manifest = std::move(manifest);
     order_.splice(order_.begin(), order_, found->second.place);

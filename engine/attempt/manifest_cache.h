@@ -3,6 +3,7 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <string>
 
 #include "base/ids.h"
 #include "base/result.h"
@@ -12,6 +13,18 @@
 #include "store/manifest.h"
 
 namespace headrace::attempt {
+
+/// A manifest, and its text for the wire, made when it is first wanted.
+struct CachedManifest {
+  store::Manifest manifest;
+  mutable std::string wire_text;
+
+  [[nodiscard]] const std::string& wire() const {
+    if (wire_text.empty()) wire_text = store::to_wire(manifest);
+    return wire_text;
+  }
+};
+using ManifestPtr = std::shared_ptr<const CachedManifest>;
 
 /// Manifests used a moment ago: the children of a foreach all read their parent's, a linear step what was just written.
 /// Bounded; belongs to the loop thread.
@@ -23,13 +36,13 @@ class ManifestCache {
   ManifestCache(loop::WorkerPool& pool, store::Backend& data, FlowName flow);
 
   /// The manifest of the newest attempt of a task; error `missing` if it is not done.
-  [[nodiscard]] loop::Async<Result<std::shared_ptr<const store::Manifest>>> get(TaskPath task);
-  void put(const TaskPath& task, std::shared_ptr<const store::Manifest> manifest);
+  [[nodiscard]] loop::Async<Result<ManifestPtr>> get(TaskPath task);
+  void put(const TaskPath& task, ManifestPtr manifest);
 
  private:
   using Order = std::list<TaskPath>;
   struct Entry {
-    std::shared_ptr<const store::Manifest> manifest;
+    ManifestPtr manifest;
     Order::iterator place;
   };
 

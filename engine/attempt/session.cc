@@ -73,7 +73,7 @@ loop::Async<Result<void>> Session::ensure_begun() {
   co_return Result<void>{};
 }
 
-loop::Async<Result<std::shared_ptr<const store::Manifest>>> Session::input_manifest(std::optional<std::uint64_t> index) {
+loop::Async<Result<ManifestPtr>> Session::input_manifest(std::optional<std::uint64_t> index) {
   if (index && *index >= assignment_.inputs.size()) {
     co_return Error{.kind = Kind::misuse,
                     .what = fmt::format("the task has {} inputs; number {} was asked for", assignment_.inputs.size(), *index)};
@@ -87,10 +87,11 @@ loop::Async<Result<void>> Session::commit(wire::FinishRequest request) {
   if (!begun) co_return std::move(begun).error();
   finishing_ = true;
 
-  auto manifest = std::make_shared<store::Manifest>();
-  manifest->datastore = services_.facts.identity.datastore_type;
-  manifest->attempt = assignment_.path.attempt;
-  manifest->python_version = services_.facts.sys_version;
+  auto made = std::make_shared<CachedManifest>();
+  store::Manifest& manifest = made->manifest;
+  manifest.datastore = services_.facts.identity.datastore_type;
+  manifest.attempt = assignment_.path.attempt;
+  manifest.python_version = services_.facts.sys_version;
   for (wire::Inherit& inherit : request.inherit) {
     auto from = co_await input_manifest(inherit.from);
     if (!from) {
@@ -98,24 +99,24 @@ loop::Async<Result<void>> Session::commit(wire::FinishRequest request) {
       co_return std::move(from).error();
     }
     for (const std::string& name : inherit.names) {
-      const store::Artifact* artifact = (*from)->find(name);
+      const store::Artifact* artifact = (*from)->manifest.find(name);
       if (!artifact) {
         finishing_ = false;
         co_return Error{.kind = Kind::misuse, .what = fmt::format("the input has no artifact `{}` to inherit", name)};
       }
-      manifest->set(*artifact);
+      manifest.set(*artifact);
     }
   }
-  for (store::Artifact& artifact : saved_) manifest->set(std::move(artifact));
+  for (store::Artifact& artifact : saved_) manifest.set(std::move(artifact));
   saved_.clear();
 
-  auto commit_work = [&records = services_.records, path = assignment_.path, manifest,
+  auto commit_work = [&records = services_.records, path = assignment_.path, made,
                                              ok = request.ok, now = services_.loop.wall_now()] {
-    return records.finish(path, *manifest, ok, {}, now);
+    return records.finish(path, made->manifest, ok, {}, now);
   };
   auto stored = co_await services_.pool.run(commit_work);
   if (!stored) co_return std::move(stored).error().at("committing " + assignment_.path.task.str());
-  services_.manifests.put(assignment_.path.task, manifest);
+  services_.manifests.put(assignment_.path.task, made);
   Committed committed{.ok = request.ok, .has_transition = request.transition.has_value(), .next = {}, .splits = {}};
   if (request.transition) {
     committed.next = std::move(request.transition->next);

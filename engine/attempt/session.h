@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "attempt/assignment.h"
+#include "attempt/blob_cache.h"
 #include "attempt/manifest_cache.h"
 #include "base/result.h"
 #include "loop/async.h"
@@ -39,6 +40,7 @@ struct Services {
   store::RunRecords& records;
   store::BlobStore& blobs;
   ManifestCache& manifests;
+  BlobCache& small_blobs;
   const RunFacts& facts;
   store::BlobStore* origin_blobs = nullptr;  ///< where blobs are looked for that `blobs` lacks (spin: the datastore of the inputs)
 };
@@ -77,7 +79,7 @@ class Session {
 
   [[nodiscard]] loop::Async<void> serve_channel(loop::UniqueFd fd, pid_t pid);
   /// The manifest of input `index`, or of `_parameters`.
-  [[nodiscard]] loop::Async<Result<std::shared_ptr<const store::Manifest>>> input_manifest(std::optional<std::uint64_t> index);
+  [[nodiscard]] loop::Async<Result<ManifestPtr>> input_manifest(std::optional<std::uint64_t> index);
   [[nodiscard]] loop::Async<Result<void>> commit(wire::FinishRequest request);
   /// `error`, remembered if it is the datastore's.
   Error noted(Error error);

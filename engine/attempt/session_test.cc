@@ -49,7 +49,8 @@ struct World {
                       .parameters = path("_parameters", "0")};
   }
   void serve(Workers* workers = nullptr) {
-    Services services{.loop = loop, .pool = pool, .records = *records, .blobs = *blobs, .manifests = *manifests, .facts = facts};
+    Services services{.loop = loop, .pool = pool, .records = *records, .blobs = *blobs, .manifests = *manifests,
+                      .small_blobs = small_blobs, .facts = facts};
     session = std::make_unique<Session>(services, assignment(), workers);
     auto pair = loop::make_datagram_pair();
     door = std::make_unique<loop::DatagramSocket>(loop, std::move(pair->second));
@@ -87,6 +88,7 @@ struct World {
   std::unique_ptr<store::RunRecords> records;
   std::unique_ptr<store::BlobStore> blobs;
   std::unique_ptr<ManifestCache> manifests;
+  BlobCache small_blobs;
   std::unique_ptr<Session> session;
   std::unique_ptr<loop::DatagramSocket> door;
   std::uint64_t last_id = 0;

@@ -1,5 +1,8 @@
 #include "cli/conduct_command.h"
 
+#include <sys/resource.h>
+
+#include <algorithm>
 #include <charconv>
 #include <map>
 #include <memory>
@@ -54,6 +57,15 @@ Result<Options> parse(std::span<const std::string> arguments) {
   return options;
 }
 
+/// Every running task needs five descriptors here; the usual soft limit of 1024 would do for 200. Tasks are started by the host
+/// and keep the user's limit.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = std::min<rlim_t>(limit.rlim_max, 1 << 16);
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 Result<void> check_datastore(const wire::RunSpec& spec) {
   if (spec.datastore_type == "local" || spec.datastore_type == "spin") return {};
   return Error{.kind = Kind::misuse,
@@ -99,6 +111,7 @@ int conduct(Options options, console::Output& out, console::Output& err) {
 int conduct_command(std::span<const std::string> arguments) {
   // What Python ignores or blocks stays so over exec.
   loop::reset_signals();
+  raise_descriptor_limit();
   console::Output out(1);
   console::Output err(2);
   auto options = parse(arguments);

@@ -10,7 +10,6 @@
 
 #include "codec/gzip.h"
 #include "codec/json.h"
-#include "console/error_block.h"
 #include "run/driver.h"
 #include "store/directory_backend.h"
 
@@ -181,7 +180,7 @@ loop::Async<void> Driver::offer_attributes() {
     co_await parts_.loop.sleep_for(kOfferAgain);
   }
   if (fd && ::write(fd.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size())) co_return;
-  if (!ended_) console::error_block(parts_.err, system_error(errno, fmt::format("`{}` cannot be written", path)));
+  if (!ended_) not_offered_ = system_error(errno, fmt::format("the attribute file `{}` cannot be written", path));
 }
 
 }  // namespace headrace::run

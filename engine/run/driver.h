@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "attempt/assignment.h"
+#include "attempt/blob_cache.h"
 #include "attempt/manifest_cache.h"
 #include "base/random.h"
 #include "base/result.h"
@@ -141,6 +142,7 @@ class Driver {
   std::unique_ptr<store::BlobStore> blobs_;
   std::unique_ptr<store::BlobStore> input_blobs_;
   std::unique_ptr<attempt::ManifestCache> manifests_;
+  attempt::BlobCache small_blobs_;
   std::unique_ptr<store::OriginRun> origin_;
   std::map<std::string, std::size_t> origin_by_id_;
   std::unique_ptr<sched::Scheduler> scheduler_;
@@ -156,6 +158,7 @@ class Driver {
   loop::Event finished_;
   std::optional<sched::FinishRun> finish_;
   std::optional<Error> broken_;
+  std::optional<Error> not_offered_;  ///< why nobody could read the attribute file
   FailureFacts facts_of_failures_;
   OomWatch oom_;
   std::unique_ptr<loop::Signals> signals_;

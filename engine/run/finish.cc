@@ -124,7 +124,9 @@ loop::Async<int> Driver::end_run() {
   while (!parts_.err.flush() && (!interrupted || parts_.loop.now() < give_up)) co_await parts_.loop.sleep_for(kFlushAgain);
   signals_.reset();
   co_await watching_.wait();
-  co_return successful ? 0 : 1;
+  // The run itself is as it is; but who started it waits for this file, and must not take it for well.
+  if (not_offered_) console::error_block(parts_.err, *not_offered_);
+  co_return successful && !not_offered_ ? 0 : 1;
 }
 
 void Driver::say_failure() {

@@ -27,33 +27,34 @@ loop::Async<Result<void>> Driver::store_parameters() {
                       .why = "it ended before its first task",
                       .next = "start a new run"};
     }
-    auto manifest = std::make_shared<const store::Manifest>(origin_->parameters->manifest);
+    auto made = std::make_shared<attempt::CachedManifest>();
+    made->manifest = origin_->parameters->manifest;
     TaskPath from = origin_->parameters->path;
-    auto cloned_work = [&records = *records_, path, from, manifest, &fields = facts_.fields,
-                                            now = parts_.loop.wall_now()] {
-      return records.clone(path, from, *manifest, fields, now);
+    auto cloned_work = [&records = *records_, path, from, made, &fields = facts_.fields,
+                        now = parts_.loop.wall_now()] {
+      return records.clone(path, from, made->manifest, fields, now);
     };
     auto cloned = co_await parts_.pool.run(cloned_work);
-    if (cloned) manifests_->put(path, manifest);
+    if (cloned) manifests_->put(path, made);
     co_return cloned;
   }
-  auto manifest = std::make_shared<store::Manifest>();
-  manifest->datastore = spec_.datastore_type;
-  manifest->python_version = spec_.sys_version;
-  auto stored_work = [&records = *records_, &blobs = *blobs_, &values = spec_.parameters, manifest, path,
-                                          fields = run_fields(), now = parts_.loop.wall_now()]() -> Result<void> {
+  auto made = std::make_shared<attempt::CachedManifest>();
+  made->manifest.datastore = spec_.datastore_type;
+  made->manifest.python_version = spec_.sys_version;
+  auto stored_work = [&records = *records_, &blobs = *blobs_, &values = spec_.parameters, made, path,
+                      fields = run_fields(), now = parts_.loop.wall_now()]() -> Result<void> {
     for (const wire::ParameterValue& value : values) {
-      manifest->set(store::Artifact{.name = value.name,
-                                    .key = HR_TRY(blobs.put(value.pickle)),
-                                    .size = static_cast<std::int64_t>(value.pickle.size()),
-                                    .type = value.type,
-                                    .encoding = value.encoding,
-                                    .extra = R"({"source": "metaflow"})"});
+      made->manifest.set(store::Artifact{.name = value.name,
+                                         .key = HR_TRY(blobs.put(value.pickle)),
+                                         .size = static_cast<std::int64_t>(value.pickle.size()),
+                                         .type = value.type,
+                                         .encoding = value.encoding,
+                                         .extra = R"({"source": "metaflow"})"});
     }
-    return records.parameters(path.task, *manifest, fields, now);
+    return records.parameters(path.task, made->manifest, fields, now);
   };
   auto stored = co_await parts_.pool.run(stored_work);
-  if (stored) manifests_->put(path, manifest);
+  if (stored) manifests_->put(path, made);
   co_return stored;
 }
 

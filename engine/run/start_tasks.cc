@@ -40,6 +40,7 @@ attempt::Services Driver::services() {
                            .records = *records_,
                            .blobs = *blobs_,
                            .manifests = *manifests_,
+                           .small_blobs = small_blobs_,
                            .facts = facts_,
                            .origin_blobs = input_blobs_.get()};
 }

@@ -137,6 +137,18 @@ loop::Async<Result<void>> write_frame(loop::StreamSocket& socket, std::uint64_t 
   co_return written;
 }
 
+loop::Async<Result<void>> write_frame_text(loop::StreamSocket& socket, std::uint64_t id, std::string body, std::string payload) {
+  FrameHeader lengths;
+  lengths.json_bytes = body.size();
+  lengths.payload_bytes = payload.size();
+  lengths.id = id;
+  const auto header = encode(lengths);
+  std::vector<std::string_view> pieces{std::string_view(header.data(), header.size()), body};
+  if (!payload.empty()) pieces.push_back(payload);
+  auto written = co_await socket.write_all(std::move(pieces));
+  co_return written;
+}
+
 codec::Json ok_body() { return codec::Json{{"ok", true}}; }
 
 codec::Json error_body(const Error& error) {

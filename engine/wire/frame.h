@@ -59,6 +59,10 @@ struct FrameHead {
 [[nodiscard]] loop::Async<Result<void>> write_frame(loop::StreamSocket& socket, std::uint64_t id, codec::Json body,
                                                     std::string_view payload);
 
+/// The same with a body that is text already: one JSON object.
+[[nodiscard]] loop::Async<Result<void>> write_frame_text(loop::StreamSocket& socket, std::uint64_t id, std::string body,
+                                                         std::string payload);
+
 /// An answer's body: `{"ok": true}`, to be widened, or the error.
 [[nodiscard]] codec::Json ok_body();
 [[nodiscard]] codec::Json error_body(const Error& error);
