@@ -57,4 +57,4 @@ def test_a_real_metaflow_in_the_same_place_is_refused(tmp_path: Path) -> None:
 
 def test_a_flow_with_a_decorator_it_did_not_import_is_a_name_error() -> None:
     done = run("from metaflow import FlowSpec, step\nclass F(FlowSpec):\n  @retry\n  @step\n  def start(self): pass\n")
-    assert "NameError: name 'retry' is not defined" in done.stderr
+    assert "NameError: name 'nonsense' is not defined" in done.stderr
