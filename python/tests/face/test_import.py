@@ -55,6 +55,6 @@ def test_a_real_metaflow_in_the_same_place_is_refused(tmp_path: Path) -> None:
     assert "pip uninstall metaflow" in last and str(tmp_path) in last
 
 
-def test_a_flow_with_a_decorator_it_did_not_import_is_a_name_error() -> None:
-    done = run("from metaflow import FlowSpec, step\nclass F(FlowSpec):\n  @retry\n  @step\n  def start(self): pass\n")
+def test_a_decorator_that_nobody_knows_is_a_name_error() -> None:
+    done = run("from metaflow import FlowSpec, step\nclass F(FlowSpec):\n  @nonsense\n  @step\n  def start(self): pass\n")
     assert "NameError: name 'nonsense' is not defined" in done.stderr
