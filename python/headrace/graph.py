@@ -77,13 +77,20 @@ class _Sources:
         if filename not in self._files:
             text = _read_source(filename, func.__globals__)
             if text is None:
-                raise OSError("could not get source code")
+                raise _no_source(func)
             tree = compile(text, filename, "exec", ast.PyCF_ONLY_AST, dont_inherit=True)
             self._files[filename] = _functions_by_line(tree)
         try:
             return self._files[filename][code.co_name, code.co_firstlineno]
         except KeyError:
-            raise OSError("could not get source code") from None
+            raise _no_source(func) from None
+
+
+def _no_source(func: Any) -> OSError:
+    return OSError(
+        "could not get source code of step %s (%s): the graph of a flow is read from its source, so a flow must be in "
+        "a file or in a notebook's cell" % (func.__name__, func.__code__.co_filename)
+    )
 
 
 def _source_file(func: Any) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
 from . import forksafe
 from ._version import WIRE_VERSION
+from .stdio import flush_stdio
 
 if TYPE_CHECKING:
     from .task_process import TaskProcess
@@ -70,16 +71,6 @@ def fork_host(flow: Any, step_command: List[str], known_fds: "Tuple[int, ...]" =
 def allow_fork() -> None:
     """Silences Python 3.12's warning about threads: those of C libraries are harmless, Python's were looked for."""
     warnings.filterwarnings("ignore", message=".*multi-threaded, use of fork", category=DeprecationWarning)
-
-
-def flush_stdio() -> None:
-    """Writes out what is buffered, so that a fork does not write it twice."""
-    for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
-        try:
-            if stream is not None:
-                stream.flush()
-        except (OSError, ValueError):
-            pass  # Closed, or nobody reads: there is nothing that a child could write twice.
 
 
 class Host:

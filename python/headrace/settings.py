@@ -48,9 +48,18 @@ def _read_json(path: str) -> Dict[str, Any]:
     return content
 
 
+class InvalidSetting(MetaflowException, ValueError):
+    """A key's value has not the type that the key has."""
+
+    headline = "Invalid configuration"
+
+
 def find_upwards(name: str) -> Optional[str]:
     """The directory `name` of the nearest parent of the current directory that has one; None if none has."""
-    here = os.getcwd()
+    try:
+        here = os.getcwd()
+    except FileNotFoundError:
+        raise MetaflowException("The current directory has been deleted: change to one that exists.") from None
     while True:
         path = os.path.join(here, name)
         if os.path.isdir(path):
@@ -66,7 +75,7 @@ def _global_config() -> Dict[str, Any]:
     profile = os.environ.get("METAFLOW_PROFILE")
     path = os.path.expanduser(os.path.join(home, "config_%s.json" % profile if profile else "config.json"))
     if profile and not os.path.exists(path):
-        raise MetaflowException("Unable to locate METAFLOW_PROFILE '%s' in '%s')" % (profile, home))
+        raise MetaflowException("Unable to locate METAFLOW_PROFILE '%s' in '%s'" % (profile, home))
     return _read_json(path)
 
 
@@ -91,7 +100,7 @@ def _lookup(env_name: str, default: Any) -> Any:
 
 
 def _convert(env_name: str, value: Any, default: Any) -> Any:
-    """`value` with the type of `default`. Raises ValueError if it has not."""
+    """`value` with the type of `default`. Raises InvalidSetting if it has not."""
     if type(value) is type(default):
         return value
     if isinstance(default, (list, dict)):
@@ -100,23 +109,23 @@ def _convert(env_name: str, value: Any, default: Any) -> Any:
         try:
             value = json.loads(value)
         except (TypeError, ValueError):
-            raise ValueError("Expected a valid JSON for %s, got: %s" % (env_name, value)) from None
+            raise InvalidSetting("Expected a valid JSON for %s, got: %s" % (env_name, value)) from None
         if type(value) is not type(default):
-            raise ValueError("Expected value of type '%s' for %s, got: %s" % (type(default), env_name, value))
+            raise InvalidSetting("Expected value of type '%s' for %s, got: %s" % (type(default), env_name, value))
         return value
     if isinstance(default, bool):
         return str(value).lower() not in ("0", "false", "")
     try:
         return type(default)(value)
     except ValueError:
-        raise ValueError("Expected a %s for %s, got: %s" % (type(default), env_name, value)) from None
+        raise InvalidSetting("Expected a %s for %s, got: %s" % (type(default), env_name, value)) from None
 
 
 def from_conf(name: str, default: Any = None, validate_fn: Optional[Callable[[str, Any], None]] = None) -> Any:
     """The value of METAFLOW_<name>, with the type of `default`; a key without default is a text or None.
 
-    validate_fn: called with the full name and the value, raises if it is not allowed. Raises ValueError for a value
-    of the wrong type, MetaflowException when a configuration file cannot be used.
+    validate_fn: called with the full name and the value, raises if it is not allowed. Raises InvalidSetting, a
+    ValueError, for a value of the wrong type, MetaflowException when a configuration file cannot be used.
     """
     env_name = "METAFLOW_%s" % name
     value = _lookup(env_name, default)

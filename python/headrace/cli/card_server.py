@@ -88,9 +88,10 @@ class CardServer:
 
         try:
             return ThreadingHTTPServer(("127.0.0.1", port), Handler)
-        except OSError as error:
+        except (OSError, OverflowError) as error:
+            why = getattr(error, "strerror", None) or "a port is a number from 0 to 65535"
             raise CommandException(
-                "The card server cannot listen on port %d: %s. Choose another one with --port." % (port, error.strerror)
+                "The card server cannot listen on port %d: %s. Choose another one with --port." % (port, why)
             ) from None
 
     def serve(self, port: int) -> None:

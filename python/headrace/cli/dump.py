@@ -65,8 +65,11 @@ def dump(
     if file is not None:
         import pickle
 
-        with open(file, "wb") as f:
-            pickle.dump(output, f, protocol=pickle.HIGHEST_PROTOCOL)
+        try:
+            with open(file, "wb") as f:
+                pickle.dump(output, f, protocol=pickle.HIGHEST_PROTOCOL)
+        except OSError as e:
+            raise CommandException("The artifacts cannot be written to %s: %s." % (file, e.strerror)) from None
         echo("Artifacts written to *%s*" % file)
 
 

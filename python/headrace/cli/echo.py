@@ -6,6 +6,7 @@ import sys
 from typing import Any, Optional, TextIO, Tuple
 
 from ..errors import MetaflowException
+from ..stdio import drop_unwritten
 
 ERASE_TO_EOL = "\033[K"
 HIGHLIGHT = "red"
@@ -33,11 +34,21 @@ def _write(stream: Optional[TextIO], text: str) -> None:
         # The process was started without this stream: nobody is to hear.
         return
     try:
-        stream.write(text)
-    except UnicodeEncodeError:
-        encoding = stream.encoding or "ascii"
-        stream.write(text.encode(encoding, "replace").decode(encoding))
-    stream.flush()
+        try:
+            stream.write(text)
+        except UnicodeEncodeError:
+            encoding = stream.encoding or "ascii"
+            stream.write(text.encode(encoding, "replace").decode(encoding))
+        stream.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as e:
+        # Or Python complains once more at its end.
+        drop_unwritten(stream)
+        if stream is sys.stderr:
+            # Closed, or on a full disk: there is nowhere to say so, and results are on stdout.
+            return
+        raise MetaflowException("Results cannot be written to stdout: %s." % e.strerror) from None
 
 
 def _styled(text: str, fg: Optional[str], bold: Optional[bool]) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from .echo import echo_always, echo_dev_null
+from .echo import echo_always, echo_dev_null, secho
 from .validate import _check, flow_file
 
 
@@ -55,7 +55,7 @@ def show(obj: Any) -> None:
 @click.pass_context
 def help(ctx: click.Context) -> None:
     assert ctx.parent is not None
-    print(ctx.parent.get_help())
+    secho(ctx.parent.get_help())
 
 
 @click.command(help="Print the Metaflow version")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
 from typing import Any, Callable, Dict, List, Optional
 
@@ -373,6 +374,17 @@ def init_step_decorators(state: CliState) -> None:
     state.graph = state.flow._graph
 
 
+def _open_standard_streams() -> None:
+    """Puts /dev/null where the shell gave no stdin, stdout or stderr: what is opened next would get its number, and be
+    written to as if it were the stream."""
+    for fd in range(3):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number, which is fd
+            os.set_inheritable(fd, True)
+
+
 def run_command_line(
     flow: Any, args: Optional[List[str]], handle_exceptions: bool, entrypoint: Optional[List[str]]
 ) -> Any:
@@ -380,6 +392,7 @@ def run_command_line(
     import warnings
 
     warnings.filterwarnings("ignore")
+    _open_standard_streams()
     state = CliState(flow)
     state.entrypoint = entrypoint if entrypoint is not None else [sys.executable, sys.argv[0]]
     try:

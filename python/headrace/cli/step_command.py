@@ -14,8 +14,14 @@ def step_command(obj: Any, decospecs: Iterable[str]) -> List[str]:
     """
     entrypoint = list(obj.entrypoint)
     if len(entrypoint) == 2 and entrypoint[1] == sys.argv[0]:
-        # The working directory may be another one by now; what Python itself started from is an absolute path.
-        entrypoint[1] = os.path.abspath(getattr(sys.modules["__main__"], "__file__", None) or entrypoint[1])
+        main = sys.modules["__main__"]
+        module = getattr(getattr(main, "__spec__", None), "name", None)
+        if module and obj.flow.__class__.__module__ == "__main__":
+            # `python -m package.flow`: relative imports work only when it is started as a module again.
+            entrypoint[1:] = ["-m", module]
+        else:
+            # The working directory may be another one by now; what Python itself started from is an absolute path.
+            entrypoint[1] = os.path.abspath(getattr(main, "__file__", None) or entrypoint[1])
     command = entrypoint + [
         "--quiet",
         "--no-pylint",

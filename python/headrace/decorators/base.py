@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, Iterable, List, Optional, Set, Tuple
 
-from ..errors import InvalidDecoratorAttribute
+from ..errors import InvalidDecoratorAttribute, MetaflowException
 from .spec import make_spec, parse_attributes
 
 #: Keys of attributes that are a whole config to be unpacked (`@retry(**config)`) begin with this.
@@ -96,6 +96,18 @@ class Decorator:
         from ..system_context import system_context
 
         return system_context
+
+
+def whole_number(deco: Decorator, name: str) -> int:
+    """An attribute that counts something; text, as `--with` gives it, is read. Raises MetaflowException."""
+    value = deco.attributes[name]
+    try:
+        number = int(value)
+    except (TypeError, ValueError):
+        number = -1
+    if number < 0:
+        raise MetaflowException("@%s(%s=...) takes a whole number, 0 or more, not %r." % (deco.name, name, value))
+    return number
 
 
 def _may_hold_config(value: Any) -> bool:

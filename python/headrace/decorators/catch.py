@@ -36,6 +36,9 @@ class CatchDecorator(StepDecorator):
     def step_init(self, flow: Any, graph: Any, step_name: str, decorators: Any, environment: Any, flow_datastore: Any,
                   logger: Any) -> None:
         self.logger = logger
+        var = self.attributes["var"]
+        if var and not (isinstance(var, str) and var.isidentifier()):
+            raise MetaflowException("@catch(var=...) takes the name of an artifact, not %r." % (var,))
         kind = _NOT_SUPPORTED.get(graph[step_name].type)
         if kind:
             raise MetaflowException(

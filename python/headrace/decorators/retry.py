@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Tuple
 
 from ..errors import MetaflowException
-from .base import StepDecorator
+from .base import StepDecorator, whole_number
 
 #: A task has at most this many attempts, the fallback ones of `@catch` included.
 MAX_ATTEMPTS = 6
@@ -23,7 +23,7 @@ class RetryDecorator(StepDecorator):
 
     def step_init(self, flow: Any, graph: Any, step_name: str, decorators: Any, environment: Any, flow_datastore: Any,
                   logger: Any) -> None:
-        if int(self.attributes["times"]) + 2 > MAX_ATTEMPTS:
+        if whole_number(self, "times") + 2 > MAX_ATTEMPTS:
             raise MetaflowException("The maximum number of retries is @retry(times=%d)." % (MAX_ATTEMPTS - 2))
 
     def step_task_retry_count(self) -> Tuple[int, int]:

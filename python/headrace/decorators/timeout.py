@@ -6,7 +6,7 @@ from typing import Any, Iterable, Optional
 
 from ..errors import MetaflowException, TimeoutException
 from ..unbounded import UBF_CONTROL
-from .base import StepDecorator
+from .base import StepDecorator, whole_number
 
 
 class TimeoutDecorator(StepDecorator):
@@ -21,7 +21,7 @@ class TimeoutDecorator(StepDecorator):
 
     def init(self) -> None:
         #: The limit in seconds.
-        self.secs = sum(int(self.attributes[unit]) * size for unit, size in
+        self.secs = sum(whole_number(self, unit) * size for unit, size in
                         (("hours", 3600), ("minutes", 60), ("seconds", 1)))
 
     def step_init(self, flow: Any, graph: Any, step_name: str, decorators: Any, environment: Any, flow_datastore: Any,
