@@ -180,7 +180,7 @@ def tar_safe_extract(tar: Any, path: str = ".", members: Any = None, *, numeric_
 def walk_without_cycles(top_root: str, exclude_dirs: Optional[List[str]] = None) -> Iterator[Tuple[str, List[str], List[str]]]:
     """As `os.walk`, with symbolic links to folders; none is followed below itself. `__pycache__` is left out.
 
-    exclude_dirs: names of folders that are left out until the first folder has been given.
+    exclude_dirs: names of folders that are left out, but for folders that are reached through a link.
     """
     skipped = {"__pycache__"}
 
@@ -193,10 +193,7 @@ def walk_without_cycles(top_root: str, exclude_dirs: Optional[List[str]] = None)
                     yield from walk(path, skipped, seen | {os.path.realpath(path)})
             yield parent, folders, files
 
-    skip = skipped | set(exclude_dirs or ())
-    for found in walk(top_root, skip, frozenset()):
-        skip -= set(exclude_dirs or ())
-        yield found
+    yield from walk(top_root, skipped | set(exclude_dirs or ()), frozenset())
 
 
 def unquote_bytes(x: Any) -> str:

@@ -184,6 +184,38 @@ def _rendered(component: Any) -> Any:
     return part if isinstance(part, (str, dict)) else None
 
 
+#: What does not happen, by what was tried.
+_LOST = {
+    "append": "Component will not be appended",
+    "extend": "Components list will not be extended",
+    "components": "Components list will not be %s",
+}
+
+
+def _refusal(doing: str, only_type: Optional[str], exists: bool) -> List[str]:
+    """Why `current.card.<doing>` does nothing: in Metaflow's words, which people search their logs for.
+
+    only_type: the type of the step's only card; None if there are several. exists: whether there is such a type.
+    """
+    lost = _LOST[doing]
+    if doing == "components":
+        lost = lost % ("updated" if only_type is not None else "accessible")
+    lost += " and `current.card.%s` will not work for any call during this runtime execution." % doing
+    if only_type is None:
+        several = "editable cards" if doing == "append" else "@card decorators"
+        fix = "To fix this set the `id` argument in all @card%s when using multiple @card decorators over a single @step%s" % {
+            "append": ("'s", ". "), "extend": ("", "."), "components": ("", " and reference `current.card[ID].components`"),
+        }[doing]
+        lines = ["`current.card.%s` cannot disambiguate between multiple %s." % (doing, several), lost, fix]
+        return lines + (["to update/access the appropriate card component."] if doing == "components" else [])
+    if doing == "append" and not exists:
+        return ["Card of type `%s` doesn't exist." % only_type, lost, "Please use a card `type` which exits."]
+    return [
+        "Card of type `%s` is not an editable card." % only_type, lost,
+        "Please use an editable card" + ("." if doing == "append" else ""),
+    ]
+
+
 class CardComponentCollector:
     """`current.card`: acts on the step's one card that takes components, or by id on one of several."""
 
@@ -251,22 +283,10 @@ class CardComponentCollector:
         """The card that `append` means; None, and a warning, if there is no one."""
         if self._default is not None:
             return self._managers[self._default]
-        lost = "Components will not be added and `current.card.%s` will not work during this task." % doing
-        if len(self._cards) == 1:
-            card = next(iter(self._cards.values()))
-            if get_card_class(card["type"]) is None:
-                lines = ["Card of type `%s` doesn't exist." % card["type"], lost,
-                         "Please use a card `type` which exits."]
-            else:
-                lines = ["Card of type `%s` is not an editable card." % card["type"], lost,
-                         "Please use an editable card."]
-        else:
-            lines = [
-                "`current.card.%s` cannot disambiguate between multiple editable cards." % doing, lost,
-                "To fix this set the `id` argument in all @card's when using multiple @card decorators over a single "
-                "@step. ",
-            ]
-        self._warn_once(doing, lines)
+        card = next(iter(self._cards.values())) if len(self._cards) == 1 else None
+        exists = card is None or get_card_class(card["type"]) is not None
+        lines = _refusal(doing, card["type"] if card is not None else None, exists)
+        self._warn_once(doing, lines, on_cards=doing != "components")
         return None
 
     def append(self, component: Any, id: Optional[str] = None) -> None:

@@ -15,7 +15,7 @@ def walk(root: str, exclude_hidden: bool = True, file_filter: Optional[Callable[
     """Files below a folder: the path, and the path from the folder that holds `root`.
 
     exclude_hidden: without folders whose names begin with a dot. file_filter: of file names. exclude_tl_dirs: names of
-    folders right below `root` that are left out.
+    folders that are left out.
     """
     root = to_unicode(root)
     above = len(os.path.dirname(root)) + 1

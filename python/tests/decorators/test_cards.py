@@ -514,3 +514,38 @@ def test_pages_escape_titles() -> None:
 def test_names_of_cards_are_complete() -> None:
     assert set(names.__all__ if hasattr(names, "__all__") else dir(names)) >= {"get_cards", "Markdown", "DefaultCard"}
     assert CardCreator is not None and callable(names.get_cards)
+
+
+RUNTIME = "will not work for any call during this runtime execution."
+
+
+@pytest.mark.parametrize(
+    "cards, doing, text",
+    [
+        (2, "append", "`current.card.append` cannot disambiguate between multiple editable cards. Component will not be appended and "
+         "`current.card.append` %s To fix this set the `id` argument in all @card's when using multiple @card decorators over a "
+         "single @step. "),
+        (2, "extend", "`current.card.extend` cannot disambiguate between multiple @card decorators. Components list will not be "
+         "extended and `current.card.extend` %s To fix this set the `id` argument in all @card when using multiple @card decorators "
+         "over a single @step."),
+        (2, "components", "`current.card.components` cannot disambiguate between multiple @card decorators. Components list will not "
+         "be accessible and `current.card.components` %s To fix this set the `id` argument in all @card when using multiple @card "
+         "decorators over a single @step and reference `current.card[ID].components` to update/access the appropriate card "
+         "component."),
+        (1, "append", "Card of type `taskspec_card` is not an editable card. Component will not be appended and "
+         "`current.card.append` %s Please use an editable card."),
+        (1, "extend", "Card of type `taskspec_card` is not an editable card. Components list will not be extended and "
+         "`current.card.extend` %s Please use an editable card"),
+        (0, "append", "Card of type `nope` doesn't exist. Component will not be appended and `current.card.append` %s Please use a "
+         "card `type` which exits."),
+    ],
+)
+def test_words_of_warnings_are_those_of_metaflow(cards: int, doing: str, text: str) -> None:
+    said: List[str] = []
+    kinds = {2: [{"type": "blank"}, {"type": "default"}], 1: [{"type": "taskspec_card", "editable": False}]}
+    collector = collector_of(*kinds.get(cards, [{"type": "nope", "editable": False}]), said=said)
+    for _ in range(2):
+        used = getattr(collector, doing)
+        if callable(used):
+            used([])
+    assert said == ["[@card WARNING] " + text % RUNTIME]
