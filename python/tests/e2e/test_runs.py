@@ -228,3 +228,47 @@ if __name__ == "__main__":
     assert "\ufffd\ufffd bytes" in texts
     assert "y" * 1000000 in texts
     assert "no newline at the end" in texts
+
+
+def test_spin_runs_one_step_with_the_inputs_of_an_earlier_task(place: Place) -> None:
+    flow = place.path("foreach.py")
+    ran = place.run("foreach.py")
+    assert ran.code == 0, ran
+    spun = place(flow, "--no-pylint", "spin", "%s/work/3" % ran.run_id)
+    assert spun.code == 0, spun
+    assert spun.plain == [
+        "[RUN/work/0 (pid N)] Task is starting.",
+        "[RUN/work/0 (pid N)] working on b <flow ForeachFlow step work[1] (input: b)>",
+        "[RUN/work/0 (pid N)] Task finished successfully.",
+        "Task finished successfully.",
+    ]
+    new = (place.root / "ForeachFlow" / "latest_run").read_text()
+    assert new != ran.run_id
+    assert (place.folder / ".metaflow_spin" / "ForeachFlow" / new / "work" / "0" / "0.DONE.lock").exists()
+
+
+def test_a_failing_spin_says_so(place: Place) -> None:
+    place.flow("once.py", """
+import os
+from metaflow import FlowSpec, step
+
+class Once(FlowSpec):
+    @step
+    def start(self):
+        if os.path.exists("broken"):
+            raise ValueError("broken")
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass
+
+if __name__ == "__main__":
+    Once()
+""")
+    assert place.run("once.py").code == 0
+    (place.folder / "broken").touch()
+    spun = place("once.py", "--no-pylint", "spin", "start")
+    assert spun.code == 1, spun
+    assert spun.plain[-2:] == ["[RUN/start/0 (pid N)] Task failed.", "Task failed."]
+    assert "Step start (task-id 0) failed: Task failed with return code 1" in spun.stderr
