@@ -56,8 +56,8 @@ class BlobStream {
 /// The open streams of one channel, by number. Belongs to the loop thread.
 class BlobStreams {
  public:
-  /// Bounds what a process can hold open.
-  static constexpr std::size_t kOpenMax = 1024;
+  /// Bounds what a process can hold open: a file and up to 4 MiB each.
+  static constexpr std::size_t kOpenMax = 256;
 
   Result<std::uint64_t> add(std::shared_ptr<BlobStream> stream);
   /// Error `misuse` for an unknown number.
