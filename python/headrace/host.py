@@ -47,10 +47,16 @@ def fork_host(flow: Any, step_command: List[str], known_fds: "Tuple[int, ...]" =
     reason = forksafe.reason_against_forking([*known_fds, mine.fileno(), theirs.fileno()])
     flush_stdio()
     allow_fork()
+    # Ctrl-C is for the conductor, which passes it on to the groups of the tasks; it must not meet a host that has no
+    # group of its own yet.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     pid = os.fork()
     if pid == 0:
         status = 1
         try:
+            os.setpgid(0, 0)
+            _forget_interrupt()
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             mine.close()
             for fd in known_fds:
                 os.close(fd)
@@ -62,10 +68,19 @@ def fork_host(flow: Any, step_command: List[str], known_fds: "Tuple[int, ...]" =
         finally:
             flush_stdio()
             os._exit(status)
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     theirs.close()
     fd = mine.detach()
     os.set_inheritable(fd, True)
     return fd
+
+
+def _forget_interrupt() -> None:
+    """Drops a blocked SIGINT that has come: to ignore a signal is to drop it."""
+    handler = signal.getsignal(signal.SIGINT)
+    if handler is not None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, handler)
 
 
 def allow_fork() -> None:
@@ -116,8 +131,6 @@ class Host:
         from .seeds import Reseeding
         from .task_process import TaskProcess, signal_on_parent_death
 
-        # Ctrl-C is for the conductor, which passes it on to the groups of the tasks.
-        os.setpgid(0, 0)
         # A dead conductor shows as the end of the link, also to a host that was stopped with it.
         signal_on_parent_death(signal.SIGCONT)
         null = os.open(os.devnull, os.O_RDWR)

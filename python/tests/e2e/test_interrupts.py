@@ -154,3 +154,33 @@ def test_a_reader_that_leaves_does_not_fail_the_run(place: Place) -> None:
     process.stdout.readline()
     process.stdout.close()
     assert process.wait(timeout=120) == 0
+
+
+def test_ctrl_c_does_not_meet_a_half_made_host(place: Place) -> None:
+    place.flow("early.py", """
+import os
+import signal
+from metaflow import FlowSpec, step
+
+MAIN = os.getpid()
+
+def interrupt_the_host():
+    if os.getppid() == MAIN:
+        os.kill(os.getpid(), signal.SIGINT)
+
+os.register_at_fork(after_in_child=interrupt_the_host)
+
+class Early(FlowSpec):
+    @step
+    def start(self):
+        self.next(self.end)
+
+    @step
+    def end(self):
+        print("went on")
+
+if __name__ == "__main__":
+    Early()
+""")
+    ran = place.run("early.py")
+    assert ran.code == 0 and "went on" in ran.stdout, ran
