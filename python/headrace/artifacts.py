@@ -222,6 +222,12 @@ class OutputArtifacts(_Artifacts):
                 flow.__dict__.pop(name, None)
             self._save(batch, flow, name, value)
             del value
+        # A spun step's datastore has no other task's blobs: what it inherits is stored again, or not at all.
+        alone = getattr(flow, "_stands_alone", None)
+        for name in [] if alone is None else sorted(set(self._sources) - set(self._saved)):
+            if alone == "whole":
+                self._save(batch, flow, name, self._sources[name][name])
+            del self._sources[name]
         batch.flush()
 
     def _save(self, batch: "_Batch", flow: Any, name: str, value: Any) -> None:

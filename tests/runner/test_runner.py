@@ -162,6 +162,18 @@ def test_sigint_ends_the_run_and_not_the_script(script: Any) -> None:
     assert out == "failed False\n"
 
 
+def test_artifacts_of_a_spun_task_are_all_there_or_not_there(script: Any) -> None:
+    """Also those that it inherits: the spin datastore has no other task's blobs."""
+    out = script(
+        "first = r.run()\n"
+        "end = first.run['end'].task.pathspec.split('/', 1)[1]\n"
+        "kept, lost = r.spin(end, persist=True).task, r.spin(end).task\n"
+        "names = sorted(a.id for a in first.run['end'].task)\n"
+        "print(sorted(a.id for a in kept if a.data == first.run['end'].task[a.id].data) == names, [a.id for a in lost if a.data and a.id != 'name'])\n"
+    )
+    assert "True []" in out
+
+
 def test_spin(script: Any) -> None:
     out = script(
         "first = r.run(alpha=3)\n"

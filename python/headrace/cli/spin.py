@@ -120,6 +120,8 @@ def load_artifacts(path: str) -> Dict[str, Any]:
 def prepare_spun_step(flow: Any, step_name: str, artifacts: Dict[str, Any], persist: bool) -> None:
     """Replaces the step in the flow's class: artifacts take the place of its inputs', and nothing is kept unless asked."""
     original = getattr(flow.__class__, step_name)
+    flow.__class__._stands_alone = "whole" if persist else "empty"
+    flow.__class__._EPHEMERAL = flow.__class__._EPHEMERAL | {"_stands_alone"}
 
     @functools.wraps(original)
     def spun(self: Any, *inputs: Any) -> Any:
