@@ -14,7 +14,7 @@ from .._version import METAFLOW_FULL_VERSION, VERSION
 from ..errors import CommandException, InvalidEnvironmentException, MetaflowException
 from ..identity import resolve_identity
 from ..system_context import ExecutionPhase, system_context
-from . import context
+from . import context, extensions
 from .echo import echo_always, echo_dev_null, logger, print_metaflow_exception, print_unknown_exception
 from .group import FlowGroup, LazyGroup
 
@@ -207,6 +207,8 @@ def _start(
     args: List[str] = list(ctx.saved_args)  # type: ignore[attr-defined]
     command = args[0] if args else "check"
     _banner(state, quiet)
+    if command in ("run", "resume", "spin", "check"):
+        extensions.warn(state.echo)
     settings.check_given()
     state.pylint = pylint
     state.check = functools.partial(_check, state.echo)
