@@ -286,15 +286,31 @@ def load(channel: Channel, request: Dict[str, Any]) -> Any:
     reply = channel.request(**request)
     stream_id = reply.get("stream")
     if stream_id is None:
-        return pickle.loads(reply.payload)
+        try:
+            return pickle.loads(reply.payload)
+        except AttributeError as e:
+            raise _of_another_script(e, request) from None
     stream = LoadStream(channel, stream_id)
     try:
         obj = pickle.Unpickler(stream).load()
     except EngineError:
         raise
-    except Exception:
+    except Exception as e:
         # Damaged bytes fail to unpickle in any way; the hash tells what is wrong.
         stream.drain()
+        if isinstance(e, AttributeError):
+            raise _of_another_script(e, request) from None
         raise
     stream.drain()
     return obj
+
+
+def _of_another_script(error: AttributeError, request: Dict[str, Any]) -> AttributeError:
+    """`error` with advice, if a pickle names something of `__main__` that this process's `__main__` has not."""
+    if "Can't get attribute" not in str(error) or "'__main__'" not in str(error):
+        return error
+    return AttributeError(
+        "%s. Artifact `%s` of %s holds an object whose class is defined in the flow's own script: import that class here "
+        "under its name, or keep it in a module that both import."
+        % (error, request.get("name", "?"), request.get("path", "?"))
+    )

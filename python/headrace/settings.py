@@ -41,6 +41,8 @@ def _read_json(path: str) -> Dict[str, Any]:
             content = json.load(f)
     except FileNotFoundError:
         return {}
+    except OSError as e:
+        raise MetaflowException("The configuration file %s cannot be read: %s." % (path, e.strerror)) from None
     except ValueError as e:
         raise MetaflowException("The configuration file %s is not valid JSON: %s" % (path, e)) from None
     if not isinstance(content, dict):
