@@ -30,6 +30,12 @@ std::optional<std::string> Scheduler::State::disagreement(flow::StepIndex index,
   }
   const bool same = std::equal(next.begin(), next.end(), step.next.begin(), step.next.end(),
                                [&](const std::string& name, flow::StepIndex target) { return graph_.name(target) == name; });
+  if (!same && next.empty()) {
+    return fmt::format("By its source, step *{}* goes on to *{}*; when it was executed, it ended without self.next(). "
+                       "Make sure that the step ends with its only call of self.next(): it must not return, or exit with code 0, "
+                       "before.",
+                       step.name.str(), names_of(graph_, step.next));
+  }
   if (!same) {
     return fmt::format("By its source, step *{}* goes on to *{}*; when it was executed, self.next() was called with *{}*. "
                        "Make sure that the step ends with its only call of self.next(), without a condition around it.",

@@ -155,3 +155,33 @@ def test_an_attribute_file_that_cannot_be_written_fails_the_command(place: Place
     ran = place.run("hello.py", "--runner-attribute-file", "attributes")
     assert ran.code == 1, ran
     assert "the attribute file `attributes` cannot be written:\n    why:   No space left on device" in ran.stderr, ran
+
+
+def test_a_configuration_file_that_cannot_be_read_is_named(place: Place) -> None:
+    (place.folder / ".metaflowconfig" / "config.json").mkdir(parents=True)
+    assert "/.metaflowconfig/config.json cannot be read: Is a directory." in message(place, "run")
+
+
+@pytest.mark.parametrize("end", ["return", "sys.exit(0)"])
+def test_a_step_without_a_next_step_is_named(place: Place, end: str) -> None:
+    place.flow("early.py", """
+import sys
+from metaflow import FlowSpec, step
+
+class Early(FlowSpec):
+    @step
+    def start(self):
+        if self.name:
+            END
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass
+
+if __name__ == "__main__":
+    Early()
+""".replace("END", end))
+    ran = place.run("early.py")
+    assert ran.code == 1, ran
+    assert "step start goes on to end; when it was executed, it ended without self.next()." in ran.stderr, ran
