@@ -28,8 +28,8 @@ class BigArtifactFlow(FlowSpec):
             self.array = numpy.random.default_rng(1).random(count)
         else:
             self.array = numpy.arange(count, dtype="int64") // 4096
-        self.next(self.end)
         print("saving %.3f" % time.time(), flush=True)
+        self.next(self.end)
 
     @step
     def end(self):
