@@ -125,7 +125,10 @@ loop::Async<int> Driver::end_run() {
   signals_.reset();
   co_await watching_.wait();
   // The run itself is as it is; but who started it waits for this file, and must not take it for well.
-  if (not_offered_) console::error_block(parts_.err, *not_offered_);
+  if (not_offered_) {
+    if (successful) not_offered_->next = "nothing is missing from the run itself; name another file next time";
+    console::error_block(parts_.err, *not_offered_);
+  }
   co_return successful && !not_offered_ ? 0 : 1;
 }
 
