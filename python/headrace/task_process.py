@@ -107,7 +107,7 @@ def end_process(code: int) -> NoReturn:
     """What the interpreter does at its end, but for taking down the objects that are shared with the host."""
     import atexit
 
-    from .host import flush_stdio
+    from .stdio import flush_stdio
 
     threading: Any = sys.modules.get("threading")
     try:

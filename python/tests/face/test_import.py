@@ -21,7 +21,8 @@ SLOW = {
 
 def run(code: str, path: Path = PYTHON) -> "subprocess.CompletedProcess[str]":
     env = dict(os.environ, PYTHONPATH=str(path))
-    return subprocess.run([sys.executable, "-S", "-c", code], env=env, capture_output=True, text=True)
+    # Python looks in the working directory first.
+    return subprocess.run([sys.executable, "-S", "-c", code], cwd=path, env=env, capture_output=True, text=True)
 
 
 def loaded_by(statement: str) -> "set[str]":
