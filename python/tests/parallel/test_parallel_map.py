@@ -34,9 +34,12 @@ def children() -> List[int]:
 
 @pytest.fixture(autouse=True)
 def nothing_left() -> Iterator[None]:
+    """Also: Ctrl-C interrupts, even where a shell has started the tests in the background with SIGINT ignored."""
+    interrupt = signal.signal(signal.SIGINT, signal.default_int_handler)
     before = (set(children()), sorted(os.listdir("/proc/self/fd")))
     yield
     assert (set(children()), sorted(os.listdir("/proc/self/fd"))) == before
+    signal.signal(signal.SIGINT, interrupt)
 
 
 class Unpicklable:
