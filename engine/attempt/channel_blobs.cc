@@ -73,6 +73,7 @@ Channel::Answer Channel::on(wire::ReadRequest request, std::string) {
     return request.address ? stream->read_into(request.length, pid, *request.address) : stream->read(request.length);
   };
   auto piece = co_await session_.services_.pool.run(piece_work);
+  if (!piece || piece->length == 0) static_cast<void>(streams_.take(request.stream));  // the end, or damage: nobody closes it
   if (!piece) co_return std::move(piece).error();
   Reply reply{.body = wire::ok_body(), .payload = std::move(piece->bytes), .text = {}};
   reply.body["length"] = piece->length;

@@ -78,6 +78,7 @@ loop::Async<Result<StoreReply>> StoreChannel::read(codec::Json request) {
     return in_memory ? stream->read_into(length, pid, address) : stream->read(length);
   };
   auto piece = co_await pool_.run(piece_work);
+  if (!piece || piece->length == 0) static_cast<void>(streams_.take(*id));  // the end, or damage: nobody closes it
   if (!piece) co_return std::move(piece).error();
   StoreReply reply{.body = wire::ok_body(), .payload = std::move(piece->bytes), .stream = nullptr};
   reply.body["length"] = piece->length;
