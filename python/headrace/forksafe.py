@@ -6,7 +6,9 @@ import fcntl
 import os
 import stat
 import sys
-from typing import Any, Iterable, List, Optional, Tuple
+from typing import Any, Iterable, List, Optional
+
+from .cgroups import group_folders
 
 #: Devices that hold no state.
 _HARMLESS_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
@@ -132,38 +134,17 @@ def _machine_memory() -> Optional[int]:
 
 def _group_memory() -> Optional[int]:
     """Least `memory.max` + `memory.swap.max` on the way from this process's group to the root; None without a limit."""
-    try:
-        with open("/proc/self/cgroup") as file:
-            lines = [line.rstrip("\n").split(":", 2) for line in file]
-    except OSError:
-        return None
-    least: Optional[int] = None
-    names: Tuple[str, Optional[str]]
-    for _, controllers, path in lines:
-        if controllers == "":
-            root, names = "/sys/fs/cgroup", ("memory.max", "memory.swap.max")
-        elif "memory" in controllers.split(","):
-            root, names = "/sys/fs/cgroup/memory", ("memory.limit_in_bytes", None)
-        else:
-            continue
-        while True:
-            found = _limit_of(root + path.rstrip("/"), names)
-            if found is not None and (least is None or found < least):
-                least = found
-            if path in ("", "/"):
-                break
-            path = path.rsplit("/", 1)[0]
-    return least
+    limits = [limit for folder in group_folders("memory") for limit in [_limit_of(folder)] if limit is not None]
+    return min(limits, default=None)
 
 
-def _limit_of(directory: str, names: Tuple[str, Optional[str]]) -> Optional[int]:
-    memory = _number(directory, names[0])
-    # Version 1 says "no limit" with a number near 2^63.
-    if memory is None or memory >= 1 << 60:
-        return None
-    if names[1] is None:
-        return memory
-    swap = _number(directory, names[1])
+def _limit_of(directory: str) -> Optional[int]:
+    memory = _number(directory, "memory.max")
+    if memory is None:
+        memory = _number(directory, "memory.limit_in_bytes")
+        # Version 1 says "no limit" with a number near 2^63, and has no limit of swap alone.
+        return None if memory is None or memory >= 1 << 60 else memory
+    swap = _number(directory, "memory.swap.max")
     if swap is None:
         # Unlimited swap: what the machine has.
         try:

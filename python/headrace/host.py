@@ -128,8 +128,9 @@ class Host:
     def _prepare(self) -> None:
         from importlib import import_module
 
+        from .parent_death import signal_on_parent_death
         from .seeds import Reseeding
-        from .task_process import TaskProcess, signal_on_parent_death
+        from .task_process import TaskProcess
 
         # A dead conductor shows as the end of the link, also to a host that was stopped with it.
         signal_on_parent_death(signal.SIGCONT)

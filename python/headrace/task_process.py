@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import resource
 import signal
@@ -11,25 +10,11 @@ from typing import Any, Dict, List, NoReturn, Optional, Tuple
 
 from . import forksafe
 from .channel import DOOR_VARIABLE, Door
+from .parent_death import die_with_parent
 from .seeds import Reseeding
 
-_PR_SET_PDEATHSIG = 1
-_prctl = ctypes.CDLL(None, use_errno=True).prctl
 #: A task is the first to go when memory runs out: before the conductor and the host.
 _OOM_SCORE_ADJ = 500
-
-
-def signal_on_parent_death(number: int) -> None:
-    """A signal for this process when the thread that forked it ends. If it has ended already, there is none."""
-    if _prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
-
-
-def die_with_parent(parent: int) -> None:
-    """SIGKILL for this process when `parent`'s forking thread ends; at once if it has already."""
-    signal_on_parent_death(signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)
 
 
 class TaskProcess:

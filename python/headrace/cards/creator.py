@@ -9,6 +9,7 @@ import time
 from typing import Any, Dict, List
 
 from ..errors import MetaflowException
+from ..stdio import flush_stdio
 from .exception import (
     CARD_ID_PATTERN,
     CardClassFoundException,
@@ -224,8 +225,7 @@ class CardCreator:
 
 def _fork(output: int, work: Any) -> int:
     """A child that does `work` with its output in the file `output`; it ends with 0, or 1 if `work` raises."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    flush_stdio()
     child = os.fork()
     if child:
         return child
@@ -242,11 +242,8 @@ def _fork(output: int, work: Any) -> int:
 
         traceback.print_exc()
     finally:
-        try:
-            sys.stdout.flush()
-            sys.stderr.flush()
-        finally:
-            os._exit(code)
+        flush_stdio()
+        os._exit(code)
 
 
 def _wait(child: int, deadline: float) -> str:

@@ -7,6 +7,7 @@ import sys
 from typing import Any, Callable, Dict, List
 
 from ..errors import MetaflowException
+from ..stdio import flush_stdio
 from .base import FlowDecorator
 
 
@@ -86,8 +87,7 @@ def run_exit_hooks(flow_cls: Any, pathspec: str, successful: bool) -> None:
 
 
 def _run_in_child(hook: Any, name: str, flow_cls: Any, pathspec: str) -> None:
-    sys.stdout.flush()
-    sys.stderr.flush()
+    flush_stdio()
     child = os.fork()
     if child == 0:
         code = 1
@@ -101,11 +101,8 @@ def _run_in_child(hook: Any, name: str, flow_cls: Any, pathspec: str) -> None:
 
             traceback.print_exc()
         finally:
-            try:
-                sys.stdout.flush()
-                sys.stderr.flush()
-            finally:
-                os._exit(code)
+            flush_stdio()
+            os._exit(code)
     _, status = os.waitpid(child, 0)
     if status:
         how = "signal %d" % os.WTERMSIG(status) if os.WIFSIGNALED(status) else "exit code %d" % os.WEXITSTATUS(status)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import os
-from typing import List, Optional, Tuple
+from typing import Optional
+
+from ..cgroups import MEMBERSHIP, ROOT, group_folders
 
 # A worker divides its parent's cores among its own workers.
 _shared_by = 1
@@ -25,35 +27,10 @@ def share_with(workers: int) -> None:
     _shared_by *= max(1, workers)
 
 
-def cgroup_quota(root: str = "/sys/fs/cgroup", membership: str = "/proc/self/cgroup") -> Optional[float]:
+def cgroup_quota(root: str = ROOT, membership: str = MEMBERSHIP) -> Optional[float]:
     """The smallest CPU quota, in cores, of this process's control group and those above it; None without one."""
-    quotas = [quota for folder in _cgroup_folders(root, membership) for quota in [_quota_of(folder)] if quota]
-    return min(quotas) if quotas else None
-
-
-def _cgroup_folders(root: str, membership: str) -> List[str]:
-    folders = []
-    for hierarchy, controllers, path in _memberships(membership):
-        if hierarchy == "0":
-            base = root
-        elif "cpu" in controllers.split(","):
-            base = os.path.join(root, "cpu") if os.path.isdir(os.path.join(root, "cpu")) else os.path.join(root, controllers)
-        else:
-            continue
-        parts = [part for part in path.split("/") if part and part != ".."]
-        # In a container the path may name a folder outside the mount; the mount itself is then the container's own group.
-        folders += [os.path.join(base, *parts[:depth]) for depth in range(len(parts), -1, -1)]
-    return folders
-
-
-def _memberships(path: str) -> List[Tuple[str, str, str]]:
-    try:
-        with open(path) as file:
-            lines = file.read().splitlines()
-    except OSError:
-        return []
-    split = [line.split(":", 2) for line in lines]
-    return [(parts[0], parts[1], parts[2]) for parts in split if len(parts) == 3]
+    quotas = [quota for folder in group_folders("cpu", root, membership) for quota in [_quota_of(folder)] if quota]
+    return min(quotas, default=None)
 
 
 def _quota_of(folder: str) -> Optional[float]:

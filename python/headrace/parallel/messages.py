@@ -37,7 +37,7 @@ BARE, INLINE, FILE = b"b", b"i", b"f"
 class Message(NamedTuple):
     kind: bytes
     first: int
-    count: int
+    count: int  # type: ignore[assignment]  # hides tuple.count, which nobody needs here
     work_ns: int
     body: Any
 

@@ -66,7 +66,7 @@ def keep_lines_whole(lock_fd: int) -> None:
         fd = _descriptor(stream)
         if fd is None:
             continue
-        whole = io.TextIOWrapper(io.BufferedWriter(WholeLines(fd, lock_fd)), encoding=stream.encoding or "utf-8",  # type: ignore[arg-type]
+        whole = io.TextIOWrapper(io.BufferedWriter(WholeLines(fd, lock_fd)), encoding=stream.encoding or "utf-8",  # type: ignore[type-var]
                                  errors=stream.errors or "strict", line_buffering=True)
         setattr(sys, name, whole)
 

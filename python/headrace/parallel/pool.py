@@ -10,7 +10,6 @@ dropped) leaves through `_end`, which kills and reaps whatever is left.
 from __future__ import annotations
 
 import collections.abc
-import ctypes
 import itertools
 import mmap
 import os
@@ -23,6 +22,9 @@ import warnings
 from contextlib import contextmanager
 from typing import Any, Callable, Dict, Iterable, Iterator, List, NoReturn, Optional, Sequence, Tuple
 
+from ..cgroups import group_folders
+from ..parent_death import die_with_parent
+from ..stdio import flush_stdio
 from . import chance, cpus, messages, output, worker
 from .errors import MulticoreException, WorkerDied, WorkerTraceback
 from .progress import Progress
@@ -32,10 +34,7 @@ CHUNK_TARGET_NS = 4_000_000
 CHUNK_ITEMS_MAX = 4096
 # Items cheaper than this are assigned one chunk ahead, so that a worker need not wait for the parent.
 AHEAD_BELOW_NS = 500_000
-PR_SET_PDEATHSIG = 1
 HELD_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
-
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 def run(func: Callable[[Any], Any], iterable: Iterable[Any], max_parallel: Optional[int], name: str) -> Iterator[Tuple[int, Any]]:
@@ -102,12 +101,12 @@ def _is_array(value: object) -> bool:
 
 
 class Child:
-    """A worker process as the parent sees it."""
+    """A worker process as the parent sees it. `at` is memory shared with it: the position it is working on, or -1."""
 
-    def __init__(self, pid: int, link: socket.socket, slot: int) -> None:
+    def __init__(self, pid: int, link: socket.socket, at: "memoryview[int]") -> None:
         self.pid = pid
         self.link = link
-        self.slot = slot
+        self.at = at
         self.pidfd = os.pidfd_open(pid)
         self.assigned = 0
         self.chunks = 0
@@ -125,7 +124,7 @@ class Pool:
         self._item_ns: Optional[float] = None
         self._items_pickle = True
         self._lock_fd = -1
-        self._slots: "memoryview[int]" = memoryview(b"")  # type: ignore[assignment]
+        self._oom_kills = 0
         self._progress = Progress(name, source.length)
 
     # ---- the turn of events
@@ -133,12 +132,10 @@ class Pool:
     def results(self) -> Iterator[Tuple[int, Any]]:
         if not self._source.left():
             return
-        self._slots = memoryview(mmap.mmap(-1, 8 * self._workers_max)).cast("q")
+        self._oom_kills = _oom_kills()
         self._lock_fd = os.memfd_create("parallel_map_lines", os.MFD_CLOEXEC)
         self._seed = chance.item_seeder()
-        for stream in (sys.stdout, sys.stderr):
-            if stream is not None:
-                stream.flush()
+        flush_stdio()
         while True:
             self._hand_out()
             if not any(child.assigned for child in self._workers.values()):
@@ -235,23 +232,17 @@ class Pool:
     # ---- processes
 
     def _fork(self, inherited: Sequence[Any] = (), first: int = 0) -> Child:
-        used = {child.slot for child in self._workers.values()}
-        slot = next(number for number in itertools.count() if number not in used)
-        if slot >= len(self._slots):
-            grown = memoryview(mmap.mmap(-1, 8 * (slot + 1))).cast("q")
-            for child in self._workers.values():
-                grown[child.slot] = self._slots[child.slot]
-            self._slots = grown
-        self._slots[slot] = -1
+        at = memoryview(mmap.mmap(-1, 8)).cast("q")
+        at[0] = -1
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with _signals_held() as before:
             parent = os.getpid()
             pid = _fork_quietly()
             if pid == 0:
-                self._become_worker(theirs, slot, parent, before, inherited, first)
+                self._become_worker(theirs, at, parent, before, inherited, first)
             theirs.close()
             ours.setblocking(False)
-            child = Child(pid, ours, slot)
+            child = Child(pid, ours, at)
             self._workers[pid] = child
             for fd in (ours.fileno(), child.pidfd):
                 self._of_fd[fd] = child
@@ -263,11 +254,10 @@ class Pool:
         child.assigned += count
         child.chunks += 1
 
-    def _become_worker(self, link: socket.socket, slot: int, parent: int, mask: Any, inherited: Sequence[Any], first: int) -> NoReturn:
+    def _become_worker(self, link: socket.socket, at: "memoryview[int]", parent: int, mask: Any, inherited: Sequence[Any],
+                       first: int) -> NoReturn:
         try:
-            _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-            if os.getppid() != parent:
-                os._exit(1)
+            die_with_parent(parent)
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM):
                 signal.signal(number, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
@@ -276,7 +266,7 @@ class Pool:
                 os.close(other.pidfd)
             cpus.share_with(self._workers_max)
             output.keep_lines_whole(self._lock_fd)
-            worker.main(worker.Worker(self._func, self._seed, link, self._slots[slot : slot + 1]),
+            worker.main(worker.Worker(self._func, self._seed, link, at),
                         self._source.sequence, inherited, first)
         finally:
             os._exit(1)
@@ -327,9 +317,8 @@ class Pool:
                          int(message.body))
 
     def _died(self, child: Child) -> None:
-        position = self._slots[child.slot]
+        position = child.at[0]
         was_busy = child.assigned
-        oom_before = _oom_kills()
         code, usage = self._reap(child)
         if not was_busy:
             return
@@ -338,7 +327,7 @@ class Pool:
         where = "at item %d" % position if position >= 0 else "before an item was started"
         text = "%s: a worker (pid %d) %s %s; its memory was at most %d MB" % (
             self._name, child.pid, _how(code), where, usage.ru_maxrss * 1024 // 10**6)
-        if code == -signal.SIGKILL and _oom_kills() >= max(1, oom_before):
+        if code == -signal.SIGKILL and _oom_kills() > self._oom_kills:
             text += ". The kernel has killed processes of this control group for want of memory: fewer workers (max_parallel) need less"
         raise WorkerDied(text, position if position >= 0 else None, code)
 
@@ -354,13 +343,13 @@ def _how(code: int) -> str:
 
 def _oom_kills() -> int:
     """How many processes the kernel killed for memory in this process's control group; 0 where that is not told."""
-    try:
-        with open("/proc/self/cgroup") as file:
-            path = next(line.split(":", 2)[2].strip() for line in file if line.startswith("0::"))
-        with open("/sys/fs/cgroup%s/memory.events" % path) as file:
-            return next(int(line.split()[1]) for line in file if line.startswith("oom_kill "))
-    except (OSError, StopIteration):
-        return 0
+    for folder in group_folders("memory"):
+        try:
+            with open(folder + "/memory.events") as file:
+                return next(int(line.split()[1]) for line in file if line.startswith("oom_kill "))
+        except (OSError, StopIteration):
+            continue
+    return 0
 
 
 def _fork_quietly() -> int:

@@ -21,7 +21,7 @@ class Failure(Exception):
 
 
 class Worker:
-    """One worker process. `at` is its slot of shared memory: the position it is working on, -1 between items."""
+    """One worker process. `at` is memory shared with the parent: the position it is working on, -1 between items."""
 
     def __init__(self, func: Callable[[Any], Any], seed: Callable[[int], None], link: socket.socket, at: "memoryview[int]") -> None:
         self._func = func

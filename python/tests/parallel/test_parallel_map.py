@@ -134,6 +134,24 @@ def test_a_dead_worker_is_named(how: Any, said: str) -> None:
     assert caught.value.position == 7
 
 
+def test_a_dead_worker_is_named_also_when_there_are_more_than_asked_for() -> None:
+    """Items that cannot be pickled are inherited by workers that are forked while others are busy."""
+
+    def work(unpicklable: Unpicklable) -> int:
+        if unpicklable.number == 11:
+            os._exit(3)
+        return unpicklable.number
+
+    with pytest.raises(WorkerDied, match="exited with code 3 at item 11"):
+        parallel_map(work, (Unpicklable(n) for n in range(20)), max_parallel=3)
+
+
+def test_a_killed_worker_is_not_said_to_want_memory() -> None:
+    with pytest.raises(WorkerDied) as caught:
+        parallel_map(lambda x: os.kill(os.getpid(), signal.SIGKILL), range(2))
+    assert "want of memory" not in str(caught.value)
+
+
 def test_an_error_stops_the_rest(tmp_path: Path) -> None:
     def work(x: int) -> None:
         if x == 0:
