@@ -49,10 +49,8 @@ class ArgoEvent:
 ArgoEvent.__module__ = "metaflow.plugins.argo.argo_events"
 
 
-class NullEventLogger:
-    """A logger of events that drops them."""
-
-    TYPE = "nullSidecarLogger"
+class _NullSidecar:
+    """A sidecar that drops what it is sent."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         pass
@@ -63,15 +61,21 @@ class NullEventLogger:
     def terminate(self) -> None:
         pass
 
-    def log(self, payload: Any) -> None:
-        pass
-
     def send(self, msg: Any) -> None:
         pass
 
     @classmethod
     def get_worker(cls) -> None:
         return None
+
+
+class NullEventLogger(_NullSidecar):
+    """A logger of events that drops them."""
+
+    TYPE = "nullSidecarLogger"
+
+    def log(self, payload: Any) -> None:
+        pass
 
 
 NullEventLogger.__module__ = "metaflow.event_logger"
@@ -87,22 +91,10 @@ class _Nothing:
         return None
 
 
-class NullMonitor:
+class NullMonitor(_NullSidecar):
     """A monitor that measures nothing."""
 
     TYPE = "nullSidecarMonitor"
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        pass
-
-    def start(self) -> None:
-        pass
-
-    def terminate(self) -> None:
-        pass
-
-    def send(self, msg: Any) -> None:
-        pass
 
     def count(self, name: str) -> _Nothing:
         return _Nothing()
@@ -112,10 +104,6 @@ class NullMonitor:
 
     def gauge(self, gauge: Any) -> None:
         pass
-
-    @classmethod
-    def get_worker(cls) -> None:
-        return None
 
 
 NullMonitor.__module__ = "metaflow.monitor"

@@ -1,6 +1,6 @@
 """`metaflow.client`: Runs and what they stored."""
 
-from headrace.client import (  # noqa: F401
+from .core import (  # noqa: F401
     DataArtifact,
     Flow,
     Metaflow,
