@@ -76,7 +76,7 @@ class _FlowState(MutableMapping[FlowStateItems, Any]):
         return list(inherited or []) + list(own)
 
 
-class _ClassBody(dict[str, Any]):
+class _ClassBody(dict[str, object]):
     """The namespace in which a flow's class body runs: knows the step decorators that its module did not import.
 
     The product page's second program says `@kubernetes` and imports `batch`; a decorator's name in a flow has one meaning, so
@@ -97,7 +97,7 @@ class FlowSpecMeta(type):
     """Gives each flow class its own `_flow_state`, graph and steps."""
 
     @classmethod
-    def __prepare__(mcs, name: str, bases: Tuple[type, ...], **kwargs: Any) -> Dict[str, Any]:
+    def __prepare__(mcs, name: str, bases: Tuple[type, ...], /, **kwargs: Any) -> MutableMapping[str, object]:
         return _ClassBody()
 
     def __init__(cls, name: str, bases: Tuple[type, ...], attrs: Dict[str, Any]) -> None:
