@@ -65,17 +65,12 @@ loop::Async<Result<StoreReply>> StoreChannel::read(codec::Json request) {
   if (!id) co_return std::move(id).error();
   auto length = codec::get_uint(request, "length");
   if (!length) co_return std::move(length).error();
-  const bool in_memory = request.contains("address") && !request["address"].is_null();
-  std::uint64_t address = 0;
-  if (in_memory) {
-    auto given = codec::get_uint(request, "address");
-    if (!given) co_return std::move(given).error();
-    address = *given;
-  }
+  auto address = codec::find_uint(request, "address");
+  if (!address) co_return std::move(address).error();
   auto stream = streams_.find(*id);
   if (!stream) co_return std::move(stream).error();
-  auto piece_work = [stream = *stream, in_memory, length = *length, pid = pid_, address] {
-    return in_memory ? stream->read_into(length, pid, address) : stream->read(length);
+  auto piece_work = [stream = *stream, length = *length, pid = pid_, address = *address] {
+    return address ? stream->read_into(length, pid, *address) : stream->read(length);
   };
   auto piece = co_await pool_.run(piece_work);
   if (!piece || piece->length == 0) static_cast<void>(streams_.take(*id));  // the end, or damage: nobody closes it

@@ -272,6 +272,16 @@ Result<std::optional<std::int64_t>> find_int(const Json& object, std::string_vie
   return std::optional<std::int64_t>(HR_TRY(get_int(object, key)));
 }
 
+Result<std::optional<std::uint64_t>> find_uint(const Json& object, std::string_view key) {
+  if (without(object, key)) return std::optional<std::uint64_t>();
+  return std::optional<std::uint64_t>(HR_TRY(get_uint(object, key)));
+}
+
+Result<std::optional<double>> find_number(const Json& object, std::string_view key) {
+  if (without(object, key)) return std::optional<double>();
+  return std::optional<double>(HR_TRY(get_number(object, key)));
+}
+
 Result<std::optional<bool>> find_bool(const Json& object, std::string_view key) {
   if (without(object, key)) return std::optional<bool>();
   return std::optional<bool>(HR_TRY(get_bool(object, key)));

@@ -45,6 +45,8 @@ Result<const Json*> get_any(const Json& object, std::string_view key);
 /// As above, but nullopt when the field is absent or null.
 Result<std::optional<std::string>> find_string(const Json& object, std::string_view key);
 Result<std::optional<std::int64_t>> find_int(const Json& object, std::string_view key);
+Result<std::optional<std::uint64_t>> find_uint(const Json& object, std::string_view key);
+Result<std::optional<double>> find_number(const Json& object, std::string_view key);
 Result<std::optional<bool>> find_bool(const Json& object, std::string_view key);
 /// nullptr when the field is absent or null.
 Result<const Json*> find_object(const Json& object, std::string_view key);

@@ -65,6 +65,10 @@ TEST(Json, GettersGiveTheField) {
   EXPECT_EQ(find_string(object, "s").value(), "t");
   EXPECT_EQ(find_string(object, "absent").value(), std::nullopt);
   EXPECT_EQ(find_int(object, "z").value(), std::nullopt);
+  EXPECT_EQ(find_uint(object, "u").value(), 9223372036854775808u);
+  EXPECT_EQ(find_uint(object, "z").value(), std::nullopt);
+  EXPECT_EQ(find_number(object, "i").value(), -3.0);
+  EXPECT_EQ(find_number(object, "absent").value(), std::nullopt);
   EXPECT_EQ(find_bool(object, "b").value(), true);
   EXPECT_EQ(find_object(object, "z").value(), nullptr);
 }
@@ -78,6 +82,8 @@ TEST(Json, GettersSayWhatIsThereInstead) {
   EXPECT_FALSE(get_uint(object, "i").ok());
   EXPECT_FALSE(get_strings(object, "l").ok());
   EXPECT_FALSE(find_string(object, "i").ok());
+  EXPECT_FALSE(find_uint(object, "i").ok());
+  EXPECT_FALSE(find_number(object, "s").ok());
   EXPECT_FALSE(find_string(Json::array(), "i").ok());
   EXPECT_FALSE(get_any(Json(1), "i").ok());
 }

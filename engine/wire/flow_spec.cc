@@ -11,6 +11,7 @@ namespace headrace::wire {
 namespace {
 
 using codec::find_int;
+using codec::find_number;
 using codec::find_object;
 using codec::find_string;
 using codec::get_array;
@@ -28,12 +29,6 @@ Error misuse(std::string what, std::string why = {}) {
 
 Result<bool> bool_or_false(const Json& object, std::string_view key) {
   return HR_TRY(codec::find_bool(object, key)).value_or(false);
-}
-
-Result<std::optional<double>> find_number(const Json& object, std::string_view key) {
-  const auto found = object.find(key);
-  if (found == object.end() || found->is_null()) return std::optional<double>();
-  return std::optional<double>(HR_TRY(codec::get_number(object, key)));
 }
 
 Result<int> retries(const Json& object, std::string_view key) {

@@ -10,6 +10,7 @@ namespace {
 
 using codec::find_int;
 using codec::find_string;
+using codec::find_uint;
 using codec::get_any;
 using codec::get_array;
 using codec::get_bool;
@@ -27,12 +28,6 @@ constexpr std::array<std::string_view, 13> kOps = {"begin",     "manifest", "loa
 Error misuse(Error error, std::string_view op) {
   error.kind = Kind::misuse;
   return std::move(error).at(fmt::format("the message `{}`", op));
-}
-
-Result<std::optional<std::uint64_t>> find_uint(const Json& body, std::string_view key) {
-  const auto found = body.find(key);
-  if (found == body.end() || found->is_null()) return std::optional<std::uint64_t>();
-  return std::optional<std::uint64_t>(HR_TRY(get_uint(body, key)));
 }
 
 Result<BeginRequest> begin(const Json& body) {
@@ -55,16 +50,10 @@ Result<LoadRequest> load(const Json& body) {
   return request;
 }
 
-Result<ReadRequest> read(const Json& body) {
-  ReadRequest request;
-  request.stream = HR_TRY(get_uint(body, "stream"));
-  request.length = HR_TRY(get_uint(body, "length"));
-  request.address = HR_TRY(find_uint(body, "address"));
-  return request;
-}
-
-Result<WriteRequest> write(const Json& body) {
-  WriteRequest request;
+/// ReadRequest or WriteRequest: some bytes of a stream, in the asking process's memory or in the payload.
+template <class Request>
+Result<Request> piece(const Json& body) {
+  Request request;
   request.stream = HR_TRY(get_uint(body, "stream"));
   request.length = HR_TRY(get_uint(body, "length"));
   request.address = HR_TRY(find_uint(body, "address"));
@@ -129,11 +118,11 @@ Result<AttemptRequest> parse(std::string_view op, const Json& body) {
   if (op == "begin") return AttemptRequest(HR_TRY(begin(body)));
   if (op == "manifest") return AttemptRequest(ManifestRequest{.input = HR_TRY(get_uint(body, "input"))});
   if (op == "load") return AttemptRequest(HR_TRY(load(body)));
-  if (op == "read") return AttemptRequest(HR_TRY(read(body)));
+  if (op == "read") return AttemptRequest(HR_TRY(piece<ReadRequest>(body)));
   if (op == "close") return AttemptRequest(CloseRequest{.stream = HR_TRY(get_uint(body, "stream"))});
   if (op == "save") return AttemptRequest(HR_TRY(save(body)));
   if (op == "save_open") return AttemptRequest(HR_TRY(save_open(body)));
-  if (op == "write") return AttemptRequest(HR_TRY(write(body)));
+  if (op == "write") return AttemptRequest(HR_TRY(piece<WriteRequest>(body)));
   if (op == "save_close") return AttemptRequest(SaveCloseRequest{.stream = HR_TRY(get_uint(body, "stream"))});
   if (op == "metadata") return AttemptRequest(HR_TRY(metadata(body)));
   if (op == "finish") return AttemptRequest(HR_TRY(finish(body)));
