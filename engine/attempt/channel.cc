@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace headrace::attempt {
@@ -52,10 +53,12 @@ Channel::Answer Channel::on(wire::BeginRequest, std::string) {
   auto parameters = co_await session_.input_manifest(std::nullopt);
   if (!parameters) co_return std::move(parameters).error();
   std::string manifest = "null";
+  Ahead ahead;
   if (!task.join && !task.inputs.empty()) {
     auto input = co_await session_.input_manifest(0);
     if (!input) co_return std::move(input).error();
     manifest = (*input)->wire();
+    ahead = co_await load_ahead(*input);
   }
   wire::BeginAnswer answer{
       .flow = facts.identity.flow.str(),
@@ -93,15 +96,30 @@ Channel::Answer Channel::on(wire::BeginRequest, std::string) {
   Reply reply;
   reply.text = codec::dump_json(body);
   reply.text.pop_back();
-  reply.text += ",\"manifest\":" + manifest + ",\"parameters\":" + (*parameters)->wire() + "}";
+  reply.text += ",\"ahead\":[" + ahead.list + "],\"manifest\":" + manifest + ",\"parameters\":" + (*parameters)->wire() + "}";
+  reply.payload = std::move(ahead.payload);
   co_return reply;
 }
 
 Channel::Answer Channel::on(wire::ManifestRequest request, std::string) {
-  auto manifest = co_await session_.input_manifest(request.input);
-  if (!manifest) co_return std::move(manifest).error();
+  const std::vector<TaskPath>& inputs = session_.assignment_.inputs;
+  if (request.input >= inputs.size() || request.count == 0) {
+    co_return Error{.kind = Kind::misuse,
+                    .what = fmt::format("the task has {} inputs; {} from number {} on were asked for", inputs.size(),
+                                        request.count, request.input)};
+  }
+  std::uint64_t count = std::min({request.count, inputs.size() - request.input, kManifestsMax});
+  auto first = inputs.begin() + static_cast<std::ptrdiff_t>(request.input);
+  std::vector<TaskPath> wanted(first, first + static_cast<std::ptrdiff_t>(count));
+  auto manifests = co_await session_.services_.manifests.get_all(std::move(wanted));
+  if (!manifests) co_return std::move(manifests).error();
   Reply reply;
-  reply.text = "{\"ok\":true,\"manifest\":" + (*manifest)->wire() + "}";
+  reply.text = "{\"ok\":true,\"manifests\":[";
+  for (const ManifestPtr& manifest : *manifests) {
+    reply.text += manifest->wire() + ",";
+  }
+  reply.text.back() = ']';
+  reply.text += "}";
   co_return reply;
 }
 
@@ -123,8 +141,8 @@ Channel::Answer Channel::on(wire::MetadataRequest request, std::string) {
   co_return Reply{.body = wire::ok_body(), .payload = {}, .text = {}};
 }
 
-Channel::Answer Channel::on(wire::FinishRequest request, std::string) {
-  auto committed = co_await session_.commit(std::move(request));
+Channel::Answer Channel::on(wire::FinishRequest request, std::string payload) {
+  auto committed = co_await session_.commit(std::move(request), std::move(payload));
   if (!committed) co_return std::move(committed).error();
   co_return Reply{.body = wire::ok_body(), .payload = {}, .text = {}};
 }

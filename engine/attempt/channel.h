@@ -28,6 +28,8 @@ class Channel {
  private:
   /// More requests of one channel at a time wait in the socket.
   static constexpr std::size_t kInFlightMax = 64;
+  /// Manifests in one answer.
+  static constexpr std::uint64_t kManifestsMax = 64;
   /// Smaller blobs come in one answer.
   static constexpr std::int64_t kStreamBytesMin = 1 << 20;
 
@@ -37,6 +39,14 @@ class Channel {
     std::string text;  ///< in the place of `body`, if not empty
   };
   using Answer = loop::Async<Result<Reply>>;
+
+  /// Pickles for `ahead` of the answer to `begin`.
+  struct Ahead {
+    std::string list;
+    std::string payload;
+  };
+  /// What cannot be loaded is left out: the task asks for it, and is told why not.
+  [[nodiscard]] loop::Async<Ahead> load_ahead(ManifestPtr manifest);
 
   [[nodiscard]] loop::Async<void> answer(wire::Frame frame);
   [[nodiscard]] Answer handle(wire::Frame frame);

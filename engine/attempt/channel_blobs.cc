@@ -4,20 +4,19 @@
 #include <utility>
 
 #include "attempt/channel.h"
+#include "attempt/small_artifacts.h"
 #include "codec/sha1.h"
 
 namespace headrace::attempt {
 
 namespace {
 
-store::Artifact artifact(std::string name, std::string type, std::string encoding) {
-  return store::Artifact{.name = std::move(name),
-                         .key = {},
-                         .size = -1,
-                         .type = std::move(type),
-                         .encoding = std::move(encoding),
-                         .extra = R"({"source": "metaflow"})"};
-}
+/// Artifacts that every task of a foreach, a recursion or a @parallel step loads before its user's code.
+constexpr const char* kNeededAtStart[] = {"_foreach_stack",  "_foreach_values",    "_foreach_var",     "_foreach_num_splits",
+                                          "_iteration_stack", "_unbounded_foreach", "_parallel_ubf_iter"};
+constexpr std::int64_t kAheadBytesMax = 16 << 10;
+/// Pickles of None, True, False and [] are not longer: the SDK knows them by their keys.
+constexpr std::int64_t kWellKnownBytes = 5;
 
 /// Reads from `blobs`, or from `origin` what `blobs` lacks.
 template <class F>
@@ -32,6 +31,33 @@ Error unknown_stream(std::uint64_t stream) {
 }
 
 }  // namespace
+
+loop::Async<Channel::Ahead> Channel::load_ahead(ManifestPtr manifest) {
+  const Services& services = session_.services_;
+  std::vector<BlobKey> wanted;
+  for (const char* name : kNeededAtStart) {
+    const store::Artifact* artifact = manifest->manifest.find(name);
+    bool small = artifact && artifact->size > kWellKnownBytes && artifact->size <= kAheadBytesMax;
+    if (small && codec::is_sha1_hex(artifact->key.str())) wanted.push_back(artifact->key);
+  }
+  Ahead ahead;
+  for (const BlobKey& key : wanted) {
+    const std::string* bytes = services.small_blobs.get(key);
+    if (!bytes) {
+      auto load_work = [&blobs = services.blobs, origin = services.origin_blobs, key] {
+        return first_of(blobs, origin, [&](store::BlobStore& from) { return from.get(key); });
+      };
+      auto loaded = co_await services.pool.run(load_work);
+      if (!loaded) continue;
+      services.small_blobs.put(key, *loaded);
+      bytes = services.small_blobs.get(key);
+      if (!bytes) continue;
+    }
+    ahead.list += fmt::format("{}[\"{}\",{}]", ahead.list.empty() ? "" : ",", key.str(), bytes->size());
+    ahead.payload += *bytes;
+  }
+  co_return ahead;
+}
 
 Channel::Answer Channel::on(wire::LoadRequest request, std::string) {
   if (!codec::is_sha1_hex(request.key.str())) {
@@ -90,35 +116,16 @@ Channel::Answer Channel::on(wire::CloseRequest request, std::string) {
 
 Channel::Answer Channel::on(wire::SaveRequest request, std::string payload) {
   if (session_.finishing_) co_return Error{.kind = Kind::misuse, .what = "the attempt has finished: nothing more can be saved"};
-  std::vector<std::uint64_t> sizes;
-  std::uint64_t total = 0;
-  for (const wire::ArtifactToSave& each : request.artifacts) {
-    sizes.push_back(each.size);
-    if (each.size > payload.size() - total) total = payload.size() + 1;
-    if (total > payload.size()) break;
-    total += each.size;
-  }
-  if (total != payload.size()) {
-    co_return Error{.kind = Kind::misuse, .what = "`save` announces sizes that do not add up to its payload"};
-  }
-  auto keys_work = [&blobs = session_.services_.blobs, sizes, payload = std::move(payload)]() -> Result<std::vector<BlobKey>> {
-        std::vector<BlobKey> stored;
-        std::size_t at = 0;
-        for (std::uint64_t size : sizes) {
-          stored.push_back(HR_TRY(blobs.put(std::string_view(payload).substr(at, size))));
-          at += size;
-        }
-        return stored;
-      };
-  auto keys = co_await session_.services_.pool.run(keys_work);
-  if (!keys) co_return std::move(keys).error().at("saving artifacts of " + session_.assignment_.path.task.str());
+  auto fits = check_sizes(request.artifacts, payload.size());
+  if (!fits) co_return std::move(fits).error();
+  auto save_work = [&blobs = session_.services_.blobs, artifacts = std::move(request.artifacts), payload = std::move(payload)] {
+    return store_small(blobs, artifacts, payload);
+  };
+  auto stored = co_await session_.services_.pool.run(save_work);
+  if (!stored) co_return std::move(stored).error().at("saving artifacts of " + session_.assignment_.path.task.str());
   Reply reply{.body = wire::ok_body(), .payload = {}, .text = {}};
   reply.body["keys"] = codec::Json::array();
-  for (std::size_t i = 0; i < keys->size(); ++i) {
-    wire::ArtifactToSave& each = request.artifacts[i];
-    store::Artifact saved = artifact(std::move(each.name), std::move(each.type), std::move(each.encoding));
-    saved.key = (*keys)[i];
-    saved.size = static_cast<std::int64_t>(sizes[i]);
+  for (store::Artifact& saved : *stored) {
     reply.body["keys"].push_back(saved.key.str());
     session_.saved_.push_back(std::move(saved));
   }
@@ -132,7 +139,7 @@ Channel::Answer Channel::on(wire::SaveOpenRequest request, std::string) {
   if (!writer) co_return std::move(writer).error();
   auto id = streams_.add(std::make_shared<store::BlobStream>(std::move(*writer)));
   if (!id) co_return std::move(id).error();
-  saving_.emplace(*id, artifact(std::move(request.name), std::move(request.type), std::move(request.encoding)));
+  saving_.emplace(*id, artifact_of(std::move(request.name), std::move(request.type), std::move(request.encoding)));
   Reply reply{.body = wire::ok_body(), .payload = {}, .text = {}};
   reply.body["stream"] = *id;
   co_return reply;

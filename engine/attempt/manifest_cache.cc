@@ -21,6 +21,34 @@ loop::Async<Result<ManifestPtr>> ManifestCache::get(TaskPath task) {
   co_return manifest;
 }
 
+loop::Async<Result<std::vector<ManifestPtr>>> ManifestCache::get_all(std::vector<TaskPath> tasks) {
+  std::vector<ManifestPtr> found;
+  std::vector<TaskPath> missing;
+  for (const TaskPath& task : tasks) {
+    auto kept = entries_.find(task);
+    found.push_back(kept == entries_.end() ? nullptr : kept->second.manifest);
+    if (!found.back()) missing.push_back(task);
+  }
+  auto read_work = [&data = data_, flow = flow_, missing]() -> Result<std::vector<ManifestPtr>> {
+    std::vector<ManifestPtr> read;
+    for (const TaskPath& task : missing) {
+      auto manifest = store::manifest(data, flow, task);
+      if (!manifest) return std::move(manifest).error().at("manifest of " + task.str());
+      auto made = std::make_shared<CachedManifest>();
+      made->manifest = std::move(*manifest);
+      read.push_back(std::move(made));
+    }
+    return read;
+  };
+  auto read = co_await pool_.run(read_work);
+  if (!read) co_return std::move(read).error();
+  auto next = read->begin();
+  for (ManifestPtr& manifest : found) {
+    if (!manifest) manifest = *next++;
+  }
+  co_return found;
+}
+
 void ManifestCache::put(const TaskPath& task, ManifestPtr manifest) {
   if (auto found = entries_.find(task); found != entries_.end()) {
     found->second.manifest = std::move(manifest);

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/ids.h"
 #include "base/result.h"
@@ -37,6 +38,8 @@ class ManifestCache {
 
   /// The manifest of the newest attempt of a task; error `missing` if it is not done.
   [[nodiscard]] loop::Async<Result<ManifestPtr>> get(TaskPath task);
+  /// Those of several tasks, in their order, read in one go; what is read is not kept: a join looks at each once.
+  [[nodiscard]] loop::Async<Result<std::vector<ManifestPtr>>> get_all(std::vector<TaskPath> tasks);
   void put(const TaskPath& task, ManifestPtr manifest);
 
  private:

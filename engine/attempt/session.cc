@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "attempt/channel.h"
+#include "attempt/small_artifacts.h"
 #include "store/manifest.h"
 
 namespace headrace::attempt {
@@ -64,9 +65,8 @@ void Session::stop() {
 loop::Async<Result<void>> Session::ensure_begun() {
   auto guard = co_await begin_lock_.acquire();
   if (begun_) co_return Result<void>{};
-  auto begin_work = [&records = services_.records, path = assignment_.path, &fields = services_.facts.fields, now = services_.loop.wall_now()] {
-        return records.begin(path, fields, now);
-      };
+  auto begin_work = [&records = services_.records, path = assignment_.path, &fields = services_.facts.fields,
+                     now = services_.loop.wall_now()] { return records.begin(path, fields, now); };
   auto stored = co_await services_.pool.run(begin_work);
   if (!stored) co_return noted(std::move(stored).error().at("beginning " + assignment_.path.task.str()));
   begun_ = true;
@@ -81,8 +81,10 @@ loop::Async<Result<ManifestPtr>> Session::input_manifest(std::optional<std::uint
   co_return co_await services_.manifests.get(index ? assignment_.inputs[*index] : assignment_.parameters);
 }
 
-loop::Async<Result<void>> Session::commit(wire::FinishRequest request) {
+loop::Async<Result<void>> Session::commit(wire::FinishRequest request, std::string payload) {
   if (finishing_) co_return Error{.kind = Kind::misuse, .what = "the attempt has finished already"};
+  auto fits = check_sizes(request.artifacts, payload.size());
+  if (!fits) co_return std::move(fits).error();
   auto begun = co_await ensure_begun();
   if (!begun) co_return std::move(begun).error();
   finishing_ = true;
@@ -110,8 +112,10 @@ loop::Async<Result<void>> Session::commit(wire::FinishRequest request) {
   for (store::Artifact& artifact : saved_) manifest.set(std::move(artifact));
   saved_.clear();
 
-  auto commit_work = [&records = services_.records, path = assignment_.path, made,
-                                             ok = request.ok, now = services_.loop.wall_now()] {
+  auto commit_work = [&records = services_.records, &blobs = services_.blobs, path = assignment_.path, made,
+                      last = std::move(request.artifacts), payload = std::move(payload), ok = request.ok,
+                      now = services_.loop.wall_now()]() -> Result<void> {
+    for (store::Artifact& artifact : HR_TRY(store_small(blobs, last, payload))) made->manifest.set(std::move(artifact));
     return records.finish(path, made->manifest, ok, {}, now);
   };
   auto stored = co_await services_.pool.run(commit_work);

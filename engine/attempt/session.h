@@ -80,7 +80,7 @@ class Session {
   [[nodiscard]] loop::Async<void> serve_channel(loop::UniqueFd fd, pid_t pid);
   /// The manifest of input `index`, or of `_parameters`.
   [[nodiscard]] loop::Async<Result<ManifestPtr>> input_manifest(std::optional<std::uint64_t> index);
-  [[nodiscard]] loop::Async<Result<void>> commit(wire::FinishRequest request);
+  [[nodiscard]] loop::Async<Result<void>> commit(wire::FinishRequest request, std::string payload);
   /// `error`, remembered if it is the datastore's.
   Error noted(Error error);
 

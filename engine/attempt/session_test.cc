@@ -136,8 +136,15 @@ TEST(Session, SavesLoadsAndCommits) {
                        R"(", "size": 2, "name": "x", "path": "1/start/1"})";
     auto loaded = co_await world.ask(*channel, load);
     EXPECT_EQ(loaded.payload, "ab");
+    auto manifests = co_await world.ask(*channel, R"({"op": "manifest", "input": 0, "count": 32})");
+    EXPECT_EQ(manifests.body["manifests"].size(), 1u);
+    EXPECT_TRUE(manifests.body["manifests"][0]["objects"].contains("alpha"));
+    auto short_of = co_await world.ask(*channel, R"({"op": "finish", "ok": true, "inherit": [], "transition": null,
+        "artifacts": [{"name": "y", "type": "t", "encoding": "pickle-v4", "size": 5}]})", "four");
+    EXPECT_EQ(short_of.body["error"]["kind"], "misuse");
     auto finished = co_await world.ask(*channel, R"({"op": "finish", "ok": true,
-        "inherit": [{"from": "parameters", "names": ["alpha"]}], "transition": {"next": ["work"], "splits": 3}})");
+        "artifacts": [{"name": "y", "type": "<class 'int'>", "encoding": "pickle-v4", "size": 4}],
+        "inherit": [{"from": "parameters", "names": ["alpha"]}], "transition": {"next": ["work"], "splits": 3}})", "four");
     EXPECT_EQ(finished.body["ok"], true);
     auto late = co_await world.ask(*channel, R"({"op": "save", "artifacts": []})");
     EXPECT_EQ(late.body["error"]["kind"], "misuse");
@@ -156,6 +163,8 @@ TEST(Session, SavesLoadsAndCommits) {
   ASSERT_NE(manifest->find("alpha"), nullptr);
   ASSERT_NE(manifest->find("x"), nullptr);
   EXPECT_EQ(manifest->find("x")->size, 2);
+  ASSERT_NE(manifest->find("y"), nullptr);
+  EXPECT_EQ(manifest->find("y")->size, 4);
 }
 
 TEST(Session, LargeArtifactsTravelInPieces) {

@@ -60,16 +60,22 @@ Result<Request> piece(const Json& body) {
   return request;
 }
 
-Result<SaveRequest> save(const Json& body) {
-  SaveRequest request;
+Result<std::vector<ArtifactToSave>> artifacts_to_save(const Json& body) {
+  std::vector<ArtifactToSave> artifacts;
   for (const Json& item : *HR_TRY(get_array(body, "artifacts"))) {
     ArtifactToSave artifact;
     artifact.name = HR_TRY(get_string(item, "name"));
     artifact.type = HR_TRY(get_string(item, "type"));
     artifact.encoding = HR_TRY(get_string(item, "encoding"));
     artifact.size = HR_TRY(get_uint(item, "size"));
-    request.artifacts.push_back(std::move(artifact));
+    artifacts.push_back(std::move(artifact));
   }
+  return artifacts;
+}
+
+Result<SaveRequest> save(const Json& body) {
+  SaveRequest request;
+  request.artifacts = HR_TRY(artifacts_to_save(body));
   return request;
 }
 
@@ -96,6 +102,7 @@ Result<MetadataRequest> metadata(const Json& body) {
 
 Result<FinishRequest> finish(const Json& body) {
   FinishRequest request;
+  if (body.contains("artifacts")) request.artifacts = HR_TRY(artifacts_to_save(body));
   request.ok = HR_TRY(get_bool(body, "ok"));
   for (const Json& item : *HR_TRY(get_array(body, "inherit"))) {
     Inherit inherit;
@@ -116,7 +123,12 @@ Result<FinishRequest> finish(const Json& body) {
 
 Result<AttemptRequest> parse(std::string_view op, const Json& body) {
   if (op == "begin") return AttemptRequest(HR_TRY(begin(body)));
-  if (op == "manifest") return AttemptRequest(ManifestRequest{.input = HR_TRY(get_uint(body, "input"))});
+  if (op == "manifest") {
+    ManifestRequest request;
+    request.input = HR_TRY(get_uint(body, "input"));
+    if (body.contains("count")) request.count = HR_TRY(get_uint(body, "count"));
+    return AttemptRequest(request);
+  }
   if (op == "load") return AttemptRequest(HR_TRY(load(body)));
   if (op == "read") return AttemptRequest(HR_TRY(piece<ReadRequest>(body)));
   if (op == "close") return AttemptRequest(CloseRequest{.stream = HR_TRY(get_uint(body, "stream"))});
@@ -135,18 +147,13 @@ struct Writer {
   Json& body;
 
   void operator()(const BeginRequest& r) { body["wire"] = r.wire; }
-  void operator()(const ManifestRequest& r) { body["input"] = r.input; }
+  void operator()(const ManifestRequest& r) { body.update(Json{{"input", r.input}, {"count", r.count}}); }
   void operator()(const LoadRequest& r) {
     body.update(Json{{"key", r.key.str()}, {"size", r.size}, {"name", r.name}, {"path", r.path}});
   }
   void operator()(const ReadRequest& r) { memory(r.stream, r.length, r.address); }
   void operator()(const CloseRequest& r) { body["stream"] = r.stream; }
-  void operator()(const SaveRequest& r) {
-    Json& artifacts = body["artifacts"] = Json::array();
-    for (const ArtifactToSave& a : r.artifacts) {
-      artifacts.push_back(Json{{"name", a.name}, {"type", a.type}, {"encoding", a.encoding}, {"size", a.size}});
-    }
-  }
+  void operator()(const SaveRequest& r) { to_save(r.artifacts); }
   void operator()(const SaveOpenRequest& r) { body.update(Json{{"name", r.name}, {"type", r.type}, {"encoding", r.encoding}}); }
   void operator()(const WriteRequest& r) { memory(r.stream, r.length, r.address); }
   void operator()(const SaveCloseRequest& r) { body["stream"] = r.stream; }
@@ -159,6 +166,7 @@ struct Writer {
     }
   }
   void operator()(const FinishRequest& r) {
+    if (!r.artifacts.empty()) to_save(r.artifacts);
     body["ok"] = r.ok;
     Json& inherit = body["inherit"] = Json::array();
     for (const Inherit& i : r.inherit) {
@@ -174,6 +182,12 @@ struct Writer {
   void operator()(const WaitWorkersRequest&) {}
 
  private:
+  void to_save(const std::vector<ArtifactToSave>& all) {
+    Json& artifacts = body["artifacts"] = Json::array();
+    for (const ArtifactToSave& a : all) {
+      artifacts.push_back(Json{{"name", a.name}, {"type", a.type}, {"encoding", a.encoding}, {"size", a.size}});
+    }
+  }
   void memory(std::uint64_t stream, std::uint64_t length, const std::optional<std::uint64_t>& address) {
     body["stream"] = stream;
     body["length"] = length;

@@ -19,9 +19,10 @@ struct BeginRequest {
   int wire = kWireVersion;
 };
 
-/// The artifacts of input `input` of `BeginAnswer::inputs`.
+/// The artifacts of input `input` of `BeginAnswer::inputs`, and of the `count` - 1 that follow.
 struct ManifestRequest {
   std::uint64_t input = 0;
+  std::uint64_t count = 1;
 };
 
 struct LoadRequest {
@@ -92,6 +93,7 @@ struct TransitionMessage {
 };
 
 struct FinishRequest {
+  std::vector<ArtifactToSave> artifacts;  ///< the last small ones, in the payload
   bool ok = false;
   std::vector<Inherit> inherit;
   std::optional<TransitionMessage> transition;

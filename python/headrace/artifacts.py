@@ -10,7 +10,7 @@ from types import FunctionType, MethodType
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple, Union
 
 from . import pickling
-from .channel import Channel
+from .channel import Bytes, Channel
 from .errors import DataException, MetaflowException, UnpicklableArtifactException
 
 #: The encoding every artifact is stored with, whatever the pickle's protocol.
@@ -130,13 +130,14 @@ class InputArtifacts(_Artifacts):
         pathspec: str,
         origin: Origin,
         manifest: Union[Manifest, Callable[[], Manifest]],
+        ahead: Optional[Dict[str, Bytes]] = None,
     ) -> None:
-        """manifest: or what fetches it, called at first need."""
+        """manifest: or what fetches it, called at first need. ahead: pickles that are here already, by key."""
         super().__init__(pathspec, None)
         self.origin = origin
         self._channel = channel
         self._manifest = manifest
-        self._loaded = False
+        self._ahead = ahead or {}
 
     def _open(self) -> None:
         manifest = self._manifest() if callable(self._manifest) else self._manifest
@@ -156,6 +157,8 @@ class InputArtifacts(_Artifacts):
             raise KeyError(name)
         if key in _WELL_KNOWN:
             return _WELL_KNOWN[key]()
+        if key in self._ahead:
+            return pickle.loads(self._ahead[key])
         info = self._info.get(name, {})
         encoding = info.get("encoding", "gzip+pickle-v2")
         if encoding not in _READABLE:
@@ -208,6 +211,13 @@ class OutputArtifacts(_Artifacts):
     def persist(self, flow: Any) -> None:
         """Saves what the flow object holds, and passes on the rest of what its datastore has.
 
+        Raises UnpicklableArtifactException or DataException, naming the artifact.
+        """
+        self.persist_but_last(flow).flush()
+
+    def persist_but_last(self, flow: Any) -> "_Batch":
+        """As `persist`, but the last small artifacts are left for the caller, to go along with `finish`.
+
         Artifacts are taken off the flow one by one, so that an object and its stored form need not exist together.
         Raises UnpicklableArtifactException or DataException, naming the artifact.
         """
@@ -228,7 +238,7 @@ class OutputArtifacts(_Artifacts):
             if alone == "whole":
                 self._save(batch, flow, name, self._sources[name][name])
             del self._sources[name]
-        batch.flush()
+        return batch
 
     def _save(self, batch: "_Batch", flow: Any, name: str, value: Any) -> None:
         cls = type(value)
@@ -274,8 +284,14 @@ class _Batch:
 
     def flush(self) -> None:
         if self._heads:
-            self._channel.request("save", b"".join(self._pickles), artifacts=self._heads)
-            self._heads, self._pickles, self._size = [], [], 0
+            heads, payload = self.take()
+            self._channel.request("save", payload, artifacts=heads)
+
+    def take(self) -> Tuple[List[Dict[str, Any]], bytes]:
+        """What has not been sent: the field `artifacts` and the payload. The batch is empty afterwards."""
+        heads, payload = self._heads, b"".join(self._pickles)
+        self._heads, self._pickles, self._size = [], [], 0
+        return heads, payload
 
 
 #: Class attributes that are no artifacts; Parameters and constants are properties when a task saves.

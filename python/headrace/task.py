@@ -8,7 +8,7 @@ from typing import Any, Callable, Dict, List, Optional
 
 from . import task_state
 from .artifacts import InputArtifacts, OutputArtifacts
-from .channel import Channel, Door, attach, door_from_environment, engine_channel
+from .channel import Bytes, Channel, Door, attach, door_from_environment, engine_channel
 from .current import current
 from .engine import check_wire
 from .errors import EngineError, MetaflowException, MetaflowExceptionWrapper, MetaflowInternalError
@@ -17,6 +17,9 @@ from .unbounded import UBF_CONTROL, UBF_TASK
 from ._version import WIRE_VERSION
 
 _UBF_CONTEXTS = {"control": UBF_CONTROL, "worker": UBF_TASK}
+
+#: Of inputs of a join, in one answer.
+_MANIFESTS_AT_ONCE = 32
 
 #: The channel of the attempt this process runs.
 attempt_channel = engine_channel
@@ -55,7 +58,8 @@ class Attempt:
     assignment: the answer to `begin` (wire.md, section 4.1).
     """
 
-    def __init__(self, flow: Any, channel: Channel, assignment: Dict[str, Any]) -> None:
+    def __init__(self, flow: Any, channel: Channel, assignment: Dict[str, Any], payload: Bytes = b"") -> None:
+        """payload: pickles that `ahead` of the assignment describes."""
         self.flow = flow
         self.channel = channel
         self.run_id: str = assignment["run_id"]
@@ -71,6 +75,12 @@ class Attempt:
         self.parameters = InputArtifacts(
             engine_channel, "%s/_parameters/0" % self.run_id, "parameters", assignment["parameters"]
         )
+        self._manifests: Dict[int, Any] = {}
+        self._ahead: Dict[str, Bytes] = {}
+        start = 0
+        for key, size in assignment.get("ahead") or ():
+            self._ahead[key] = payload[start : start + size]
+            start += size
         self.inputs = [self._input(i, path) for i, path in enumerate(assignment["inputs"])]
         self.metadata = TaskMetadata(
             assignment.get("metadata_root", ""), assignment.get("tags") or [], assignment.get("sys_tags") or []
@@ -92,10 +102,14 @@ class Attempt:
         manifest: Any = self.assignment.get("manifest") if len(self.assignment["inputs"]) == 1 else None
         if manifest is None:
             manifest = lambda: self._manifest(index)  # noqa: E731
-        return InputArtifacts(engine_channel, path, index, manifest)
+        return InputArtifacts(engine_channel, path, index, manifest, self._ahead)
 
     def _manifest(self, index: int) -> Any:
-        return engine_channel().request("manifest", input=index)["manifest"]
+        """Inputs of a join are looked at one after another, so the next ones are asked for too."""
+        if index not in self._manifests:
+            found = engine_channel().request("manifest", input=index, count=_MANIFESTS_AT_ONCE)["manifests"]
+            self._manifests = {index + i: manifest for i, manifest in enumerate(found)}
+        return self._manifests.pop(index)
 
     # Before the step
 
@@ -214,17 +228,19 @@ class Attempt:
         if self.ubf_context == UBF_CONTROL:
             self._finish_control_task()
         try:
-            self.output.persist(flow)
+            artifacts, payload = self.output.persist_but_last(flow).take()
+            self.channel.request(
+                "finish",
+                payload,
+                artifacts=artifacts,
+                ok=bool(flow._task_ok),
+                inherit=self.output.inherit(),
+                transition=task_state.transition_message(flow),
+            )
         except BaseException:
             flow._task_ok = False
             register_metadata([{"field": "attempt_ok", "type": "internal_attempt_status", "value": "False"}])
             raise
-        self.channel.request(
-            "finish",
-            ok=bool(flow._task_ok),
-            inherit=self.output.inherit(),
-            transition=task_state.transition_message(flow),
-        )
         for deco in self.decorators:
             if deco.task_finished_ctx is not None:
                 deco.task_finished_ctx(self.step, flow._task_ok)
@@ -275,7 +291,7 @@ def run_attempt(flow: Any, door: Door) -> int:
         channel = attach(door)
         reply = channel.request("begin", wire=WIRE_VERSION)
         check_wire(reply.get("wire"))
-        Attempt(flow, channel, reply.fields).run()
+        Attempt(flow, channel, reply.fields, reply.payload).run()
         return 0
     except MetaflowException as error:
         _print_failure(error)

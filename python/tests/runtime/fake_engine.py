@@ -167,7 +167,8 @@ class AttemptServer(Server):
         return self.assignment, b""
 
     def op_manifest(self, connection: Connection, fields: Any, payload: bytes) -> Tuple[Any, bytes]:
-        return {"manifest": self.store.tasks[self.assignment["inputs"][fields["input"]]]}, b""
+        asked = self.assignment["inputs"][fields["input"] : fields["input"] + fields["count"]]
+        return {"manifests": [self.store.tasks[path] for path in asked]}, b""
 
     def op_load(self, connection: Connection, fields: Any, payload: bytes) -> Tuple[Any, bytes]:
         for name in ("size", "name", "path"):
@@ -256,6 +257,8 @@ class AttemptServer(Server):
     def op_finish(self, connection: Connection, fields: Any, payload: bytes) -> Tuple[Any, bytes]:
         if self.finish is not None:
             raise Refusal("finished twice")
+        if fields["artifacts"]:
+            self.op_save(connection, fields, payload)
         manifest: Dict[str, Any] = {"objects": {}, "info": {}}
         for group in fields["inherit"]:
             source = self.assignment["inputs"][group["from"]] if group["from"] != "parameters" else (
