@@ -136,7 +136,6 @@ Result<std::optional<SpinSpec>> spin_of(const Json& body, const flow::Graph& gra
   spin.inputs = HR_TRY(get_strings(*json, "inputs"));
   spin.input_root = HR_TRY(get_string(*json, "input_root"));
   spin.split_index = HR_TRY(find_int(*json, "split_index"));
-  spin.fields = *json;
   return std::optional(std::move(spin));
 }
 

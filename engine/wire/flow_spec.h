@@ -46,7 +46,6 @@ struct SpinSpec {
   std::vector<std::string> inputs;  ///< run/step/task
   std::string input_root;
   std::optional<std::int64_t> split_index;
-  codec::Json fields;  ///< the whole object, for what else it has
 };
 
 struct RunSpec {
