@@ -1,0 +1,23 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "store/backend.h"
+
+namespace headrace::store {
+
+/// What a datastore's type is when only its root is known: `s3` for `s3://...`, else `local`.
+[[nodiscard]] std::string_view type_of_root(std::string_view root);
+
+/// The datastore at `root`: type `local` or `spin` is a directory, `s3` is `s3://BUCKET/PREFIX`; an empty type is that of the
+/// root. Nothing is asked of the storage here. All S3 backends of a process share one client, made when first needed and kept.
+/// Error `misuse` for another type, or a root of another form; any thread.
+Result<std::unique_ptr<Backend>> open_backend(std::string_view type, const std::string& root);
+
+/// How many threads a worker pool should have whose work waits for this datastore.
+[[nodiscard]] unsigned pool_threads(std::string_view type);
+
+}  // namespace headrace::store
