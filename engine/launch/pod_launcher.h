@@ -12,6 +12,7 @@
 #include "base/time.h"
 #include "loop/async.h"
 #include "wire/agent_report.h"
+#include "wire/agent_spec.h"
 #include "wire/pod_settings.h"
 
 namespace headrace::launch {
@@ -36,7 +37,7 @@ struct PodStart {
   std::string label;  ///< run/step/task
   int attempt = 0;
   const wire::PodSettings* settings = nullptr;     ///< must outlive the call
-  std::string agent_spec;                          ///< JSON text for the agent; any length
+  wire::AgentSpec agent_spec;                      ///< its `try_number` is set by the launcher
   std::map<std::string, std::string> environment;  ///< of the container, besides what the launcher adds itself
   std::map<std::string, std::string> annotations;  ///< besides flow, run, step, task, attempt and user (those of @project)
 };
