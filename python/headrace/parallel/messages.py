@@ -22,7 +22,6 @@ DATAGRAM_MAX = INLINE_BYTES + 4096
 HEADER = struct.Struct("<ccqqq")  # kind, form, first position, count, nanoseconds of work
 
 # Parent to worker.
-RANGE = b"r"  # positions of the inherited sequence; no pickle
 ITEMS = b"i"  # pickled items
 STOP = b"s"
 # Worker to parent.

@@ -1,7 +1,7 @@
 """The parent's side of `parallel_map`: forks workers, hands out items, takes results, notices what dies.
 
-States of a worker: *idle* (nothing assigned), *busy* (positions assigned, `assigned` > 0), *gone* (reaped, not in `_workers`).
-One `poll` waits for the links and the pidfds of all workers: nothing is asked twice, nothing sleeps.
+Items of a sequence are inherited by the workers and handed out as tickets (tickets.py). Items of an iterator are sent to one
+worker; that one is *idle* (nothing assigned), *busy* (`assigned` > 0) or *gone* (reaped, not in `_workers`). One `poll` waits for the links and the pidfds of all workers: nothing is asked twice, nothing sleeps.
 
 Everything that can end a call early (an error of an item, a dead worker, Ctrl-C, a step's timeout, a generator that is
 dropped) leaves through `_end`, which kills and reaps whatever is left.
@@ -28,6 +28,7 @@ from ..stdio import flush_stdio
 from . import chance, cpus, messages, output, worker
 from .errors import MulticoreException, WorkerDied, WorkerTraceback
 from .progress import Progress
+from .tickets import Tickets
 
 # A chunk is meant to take this long: long enough to hide the cost of a message, short enough to even out the end.
 CHUNK_TARGET_NS = 4_000_000
@@ -61,6 +62,7 @@ class Source:
         self.sequence: Sequence[Any] = ()
         self.length: Optional[int] = None
         self.handed_out = 0
+        self.done = 0
         self._iterator: Optional[Iterator[Any]] = None
         self._peeked: List[Any] = []
         if not isinstance(iterable, collections.abc.Sequence) and not _is_array(iterable):
@@ -71,6 +73,10 @@ class Source:
                 return
         self.sequence = iterable  # type: ignore[assignment]
         self.length = len(iterable)  # type: ignore[arg-type]
+
+    @property
+    def is_sequence(self) -> bool:
+        return self.length is not None
 
     def left(self) -> bool:
         """Whether there are more items. May take one from the iterator."""
@@ -121,6 +127,8 @@ class Pool:
         self._workers: Dict[int, Child] = {}  # by pid
         self._of_fd: Dict[int, Child] = {}  # link and pidfd to worker
         self._poll = select.poll()
+        self._tickets = Tickets() if source.is_sequence else None
+        self._told_to_leave = False
         self._item_ns: Optional[float] = None
         self._items_pickle = True
         self._lock_fd = -1
@@ -132,17 +140,17 @@ class Pool:
     def results(self) -> Iterator[Tuple[int, Any]]:
         if not self._source.left():
             return
-        self._oom_kills = _oom_kills()
         self._lock_fd = os.memfd_create("parallel_map_lines", os.MFD_CLOEXEC)
         self._seed = chance.item_seeder()
         flush_stdio()
-        while True:
-            self._hand_out()
-            if not any(child.assigned for child in self._workers.values()):
-                return
+        self._hand_out()
+        self._oom_kills = _oom_kills()
+        while self._source.done < self._source.handed_out:
             for message in self._arrived():
+                self._source.done += message.count
                 self._progress.done(message.count)
                 yield from enumerate(message.body, message.first)
+            self._hand_out()
 
     def _arrived(self) -> List[messages.Message]:
         """Waits; returns what came, errors and deaths raised. Results that came before a death are not lost: it shows again."""
@@ -178,6 +186,14 @@ class Pool:
     # ---- handing out
 
     def _hand_out(self) -> None:
+        if self._tickets is not None:
+            self._put_tickets(self._tickets)
+            while len(self._workers) < self._workers_max and not self._told_to_leave:
+                self._fork()
+            if not self._source.left() and not self._told_to_leave:
+                self._told_to_leave = True
+                self._tickets.put_ends(self._workers_max)
+            return
         ahead = 2 if self._item_ns is not None and self._item_ns < AHEAD_BELOW_NS else 1
         for child in list(self._workers.values()):
             while self._source.left() and (child.assigned == 0 or child.chunks < ahead):
@@ -185,20 +201,30 @@ class Pool:
                 if child.pid not in self._workers:
                     break
         while self._source.left() and len(self._workers) < self._workers_max:
-            if self._source.length is not None or self._items_pickle:
+            if self._items_pickle:
                 self._assign(self._fork())
             else:
                 self._fork_with(*self._take())
 
-    def _take(self) -> Tuple[int, int, List[Any]]:
+    def _put_tickets(self, tickets: Tickets) -> None:
+        """Two for each worker: the one that it is at, and one more that whoever is free first will take."""
+        while self._source.left():
+            waiting = self._source.handed_out - self._source.done
+            if waiting >= 2 * self._workers_max * self._chunk():
+                return
+            first, count, _ = self._take()
+            tickets.put(first, count)
+
+    def _chunk(self) -> int:
+        """How many items to hand out at a time."""
         count = 1 if self._item_ns is None else int(CHUNK_TARGET_NS / max(self._item_ns, 1)) or 1
-        return self._source.take(min(count, CHUNK_ITEMS_MAX), self._workers_max)
+        return min(count, CHUNK_ITEMS_MAX)
+
+    def _take(self) -> Tuple[int, int, List[Any]]:
+        return self._source.take(self._chunk(), self._workers_max)
 
     def _assign(self, child: Child) -> None:
         first, count, items = self._take()
-        if self._source.length is not None:
-            self._give(child, count, lambda: messages.send_bare(child.link, messages.RANGE, first, count))
-            return
         packed = self._packed(items)
         if packed is not None:
             self._give(child, count, lambda: messages.send_packed(child.link, messages.ITEMS, first, count, 0, packed))
@@ -266,8 +292,11 @@ class Pool:
                 os.close(other.pidfd)
             cpus.share_with(self._workers_max)
             output.keep_lines_whole(self._lock_fd)
-            worker.main(worker.Worker(self._func, self._seed, link, at),
-                        self._source.sequence, inherited, first)
+            one = worker.Worker(self._func, self._seed, link, at)
+            if self._tickets is not None:
+                self._tickets.only_take()
+                worker.main(lambda: one.serve_tickets(self._tickets, self._source.sequence))
+            worker.main(lambda: one.serve_link(inherited, first))
         finally:
             os._exit(1)
 
@@ -289,17 +318,20 @@ class Pool:
 
     def close(self) -> None:
         """Ends all workers: idle ones are told, busy ones killed. Nothing is left behind when it returns."""
+        done = self._source.done == self._source.handed_out
         with _signals_held():
             for child in self._workers.values():
-                if child.assigned:
+                if child.assigned or not done:
                     os.kill(child.pid, signal.SIGKILL)
-                else:
+                elif not self._told_to_leave:
                     self._give(child, 0, lambda child=child: messages.send_bare(child.link, messages.STOP))  # type: ignore[misc]
             for child in list(self._workers.values()):
                 self._reap(child)
             if self._lock_fd >= 0:
                 os.close(self._lock_fd)
                 self._lock_fd = -1
+            if self._tickets is not None:
+                self._tickets.close()
             self._progress.clear()
 
     # ---- what went wrong
@@ -318,10 +350,10 @@ class Pool:
 
     def _died(self, child: Child) -> None:
         position = child.at[0]
-        was_busy = child.assigned
+        was_busy = child.assigned > 0 or (self._tickets is not None and position >= 0)
         code, usage = self._reap(child)
-        if not was_busy:
-            return
+        if not was_busy and (code == 0 or self._tickets is None):
+            return  # It had nothing to do any more. (Who takes tickets may have taken one when it was killed.)
         if code == -signal.SIGINT:
             raise KeyboardInterrupt
         where = "at item %d" % position if position >= 0 else "before an item was started"

@@ -10,6 +10,7 @@ import time
 from typing import Any, Callable, List, NoReturn, Sequence, Tuple
 
 from . import messages, output
+from .tickets import Tickets
 
 # Results are sent when this much work or this many bytes have gathered, so that a long chunk does not hold back what is ready.
 SEND_AFTER_NS = 10_000_000
@@ -29,18 +30,20 @@ class Worker:
         self._link = link
         self._at = at
 
-    def serve(self, sequence: Sequence[Any], inherited: Sequence[Any], first: int) -> None:
-        """Runs `inherited` items (positions from `first`), then what the parent sends: positions of `sequence`, or items."""
+    def serve_tickets(self, tickets: Tickets, sequence: Sequence[Any]) -> None:
+        """Runs items of `sequence` as long as there are tickets."""
+        for first, count in iter(tickets.take, None):
+            self._run(_Slice(sequence, first, count), first)
+
+    def serve_link(self, inherited: Sequence[Any], first: int) -> None:
+        """Runs `inherited` items (positions from `first`), then those that the parent sends."""
         if inherited:
             self._run(inherited, first)
         while True:
             message = messages.receive(self._link)
             if message is None or message.kind == messages.STOP:
                 return
-            if message.kind == messages.RANGE:
-                self._run(_Slice(sequence, message.first, message.count), message.first)
-            else:
-                self._run(message.body, message.first)
+            self._run(message.body, message.first)
 
     def _run(self, items: Any, first: int) -> None:
         began = time.perf_counter_ns()
@@ -133,11 +136,11 @@ def _exit_code(exit_: SystemExit) -> int:
     return 1
 
 
-def main(worker: Worker, sequence: Sequence[Any], inherited: Sequence[Any], first: int) -> NoReturn:
+def main(serve: Callable[[], None]) -> NoReturn:
     """Serves, then leaves without running what the parent registered for its own end."""
     code = 1
     try:
-        worker.serve(sequence, inherited, first)
+        serve()
         code = 0
     except Failure:
         code = 0
