@@ -22,6 +22,10 @@ Signals::Signals(EventLoop& loop, std::initializer_list<int> numbers) : state_(s
     state_->set.add(number, code);
     HR_CHECK(!code);
   }
+  sigset_t taken;
+  sigemptyset(&taken);
+  for (const int number : numbers) sigaddset(&taken, number);
+  pthread_sigmask(SIG_UNBLOCK, &taken, nullptr);
 }
 
 Signals::~Signals() { close(); }
@@ -51,9 +55,10 @@ void reset_signals() {
   for (int number = 1; number < NSIG; ++number) {
     if (number != SIGKILL && number != SIGSTOP) (void)std::signal(number, number == SIGPIPE ? SIG_IGN : SIG_DFL);
   }
-  sigset_t none;
-  sigemptyset(&none);
-  sigprocmask(SIG_SETMASK, &none, nullptr);
+  sigset_t held;
+  sigemptyset(&held);
+  for (const int number : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&held, number);
+  sigprocmask(SIG_SETMASK, &held, nullptr);
 }
 
 }  // namespace headrace::loop

@@ -8,7 +8,7 @@
 
 namespace headrace::loop {
 
-/// Takes signals of this process as events of the loop. While it lives, their default action is off; afterwards it is
+/// Takes signals of this process as events of the loop, and unblocks them. While it lives, their default action is off; afterwards it is
 /// back. One at a time per signal in a process.
 class Signals {
  public:
@@ -27,8 +27,9 @@ class Signals {
   std::shared_ptr<State> state_;
 };
 
-/// Gives every signal its default action and unblocks all: what Python leaves in the process it becomes the engine in
-/// (ignored SIGPIPE apart, which stays ignored: a broken pipe is an error value). Call before threads start.
+/// Gives every signal its default action and unblocks all, whatever Python left in the process that becomes the engine.
+/// Two exceptions: SIGPIPE is ignored (a broken pipe is an error value), and SIGINT, SIGTERM and SIGHUP are held back until a
+/// `Signals` takes them: one that came in between would end the process without a word. Call before threads start.
 void reset_signals();
 
 }  // namespace headrace::loop

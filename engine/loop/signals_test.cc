@@ -3,6 +3,8 @@
 #include <csignal>
 #include <vector>
 
+#include <unistd.h>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -56,6 +58,14 @@ TEST(Signals, ResetTakesBackWhatPythonLeft) {
   EXPECT_EQ(action.sa_handler, SIG_IGN);
   pthread_sigmask(SIG_SETMASK, nullptr, &set);
   EXPECT_EQ(sigismember(&set, SIGUSR2), 0);
+}
+
+TEST(Signals, AnInterruptBeforeTheWatchIsNotLost) {
+  reset_signals();
+  ASSERT_EQ(::kill(::getpid(), SIGINT), 0);
+  EventLoop loop;
+  Signals signals(loop, {SIGINT});
+  EXPECT_EQ(loop.block_on(signals.next()), SIGINT);
 }
 
 }  // namespace

@@ -176,7 +176,8 @@ def _become_engine(path: str, spec_fd: int, link: int) -> None:
     # Python ignores these; an ignored signal stays ignored in what is executed.
     for number in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    # A Ctrl-C from here on is for the engine, which hears it as soon as it listens.
+    signal.pthread_sigmask(signal.SIG_SETMASK, [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
     try:
         os.execv(path, [path, "conduct", "--spec-fd", str(spec_fd), "--host-fd", str(link)])
     except OSError as error:

@@ -293,9 +293,10 @@ class Pool:
             cpus.share_with(self._workers_max)
             output.keep_lines_whole(self._lock_fd)
             one = worker.Worker(self._func, self._seed, link, at)
-            if self._tickets is not None:
-                self._tickets.only_take()
-                worker.main(lambda: one.serve_tickets(self._tickets, self._source.sequence))
+            tickets = self._tickets
+            if tickets is not None:
+                tickets.only_take()
+                worker.main(lambda: one.serve_tickets(tickets, self._source.sequence))
             worker.main(lambda: one.serve_link(inherited, first))
         finally:
             os._exit(1)
