@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/result.h"
+#include "base/time.h"
+
+namespace headrace::s3 {
+
+/// How S3 is reached. What is not set here is found as AWS's own tools find it: credentials (environment, profile with SSO, process
+/// and roles, web identity, container, instance metadata), proxies (HTTPS_PROXY, HTTP_PROXY, NO_PROXY) and the profile's region.
+struct Settings {
+  std::string endpoint;             ///< `http(s)://host[:port]`; empty: AWS's own of the region
+  std::string region;               ///< empty: the profile's, else us-east-1
+  std::optional<bool> path_style;   ///< `endpoint/bucket/key`; unset: with an endpoint of one's own
+  std::string ca_file;              ///< PEM file of the only authorities trusted; empty: the system's, else those built in
+  bool verify = true;               ///< false: any server certificate is taken
+  std::string encryption;           ///< x-amz-server-side-encryption of what is written; empty: none asked for
+  bool anonymous = false;           ///< requests are not signed; never chosen by itself
+  bool checksums = true;            ///< a CRC goes with what is written, and is checked in what is read
+
+  std::uint64_t memory_max = 0;     ///< bytes of transfer buffers; 0: 256 MiB, or an eighth of the cgroup's limit if less
+  double gbps_max = 10;             ///< how fast transfers aim to be
+  int connections_max = 0;          ///< 0: what `gbps_max` needs
+  Duration patience = 15min;        ///< how long one call repeats lost connections, 429 and 5xx before it fails
+  Duration stall_max = 30s;         ///< a connection without progress for this long is given up, and the request repeated
+
+  /// From AWS_*, METAFLOW_S3_* and HEADRACE_S3_* variables (docs/guide/s3.md). Error `misuse` names a variable that cannot be used.
+  static Result<Settings> from_environment();
+};
+
+}  // namespace headrace::s3
