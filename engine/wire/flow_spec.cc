@@ -81,6 +81,25 @@ Result<flow::Graph> graph_of(const Json& body) {
   return flow::Graph::make(std::move(steps), HR_TRY(get_string(*graph, "start")), HR_TRY(get_string(*graph, "end")));
 }
 
+Result<std::map<flow::StepIndex, PodSettings>> pods_of(const Json& body, const flow::Graph& graph) {
+  std::map<flow::StepIndex, PodSettings> pods;
+  const Json* graph_json = HR_TRY(get_object(body, "graph"));
+  for (const Json& step : *HR_TRY(get_array(*graph_json, "steps"))) {
+    const std::string name = HR_TRY(get_string(step, "name"));
+    const flow::StepIndex index = *graph.find(name);
+    const Json* settings = HR_TRY(find_object(step, "kubernetes"));
+    if ((graph.step(index).backend == flow::Backend::kubernetes) != (settings != nullptr)) {
+      return misuse(fmt::format("step `{}` has {} `kubernetes`", graph.name(index), settings == nullptr ? "no" : "a field"),
+                    "it is there exactly for a step that runs on Kubernetes");
+    }
+    if (settings == nullptr) continue;
+    auto parsed = parse_pod_settings(*settings);
+    if (!parsed) return std::move(parsed).error().at(fmt::format("step `{}`", graph.name(index)));
+    pods.emplace(index, std::move(*parsed));
+  }
+  return pods;
+}
+
 Result<flow::Limits> limits_of(const Json& body) {
   const Json* json = HR_TRY(get_object(body, "limits"));
   const std::int64_t workers = HR_TRY(get_int(*json, "max_workers"));
@@ -200,6 +219,7 @@ Result<RunSpec> run_spec(const Frame& frame) {
   spec.runner_attribute_file = HR_TRY(find_string(body, "runner_attribute_file"));
   spec.ui_url = HR_TRY(find_string(body, "ui_url")).value_or("");
   spec.limits = HR_TRY(limits_of(body));
+  spec.pods = HR_TRY(pods_of(body, spec.graph));
   spec.parameters = HR_TRY(parameters_of(body, frame.payload));
   spec.includes = HR_TRY(includes_of(body));
   spec.resume = std::move(resume);

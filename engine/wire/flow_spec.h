@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,6 +13,7 @@
 #include "flow/limits.h"
 #include "wire/frame.h"
 #include "wire/messages.h"
+#include "wire/pod_settings.h"
 
 /// What `python flow.py run` hands to the engine: docs/formats/wire.md, section 6.
 namespace headrace::wire {
@@ -66,6 +68,7 @@ struct RunSpec {
   std::string ui_url;
   flow::Limits limits;
   flow::Graph graph;
+  std::map<flow::StepIndex, PodSettings> pods;  ///< of each step whose backend is Kubernetes, and of no other
   std::vector<ParameterValue> parameters;
   std::vector<IncludedFile> includes;
   std::optional<ResumeSpec> resume;

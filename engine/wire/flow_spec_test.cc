@@ -53,6 +53,11 @@ TEST(RunSpec, SampleIsUnderstood) {
   ASSERT_TRUE(spec->resume.has_value());
   EXPECT_EQ(spec->resume->rerun, std::vector<flow::StepIndex>{*spec->graph.find("end")});
   EXPECT_FALSE(spec->run_id_file.has_value());
+  ASSERT_EQ(spec->pods.size(), 1u);
+  const PodSettings& pod = spec->pods.at(*spec->graph.find("gather"));
+  EXPECT_EQ(pod.memory_mb, "6000.0");
+  EXPECT_EQ(pod.namespace_, "ml");
+  EXPECT_EQ(pod.tmpfs_size_mib, 512);
 }
 
 TEST(RunSpec, IsReadFromAMemfd) {
@@ -71,6 +76,8 @@ TEST(RunSpec, RefusesWithTheNameOfTheField) {
   EXPECT_EQ(refusal([](auto& b) { b["limits"]["max_workers"] = 0; }), "--max-workers is 0");
   EXPECT_EQ(refusal([](auto& b) { b["graph"]["steps"][0]["kind"] = "odd"; }), "step `start` is of the kind `odd`");
   EXPECT_EQ(refusal([](auto& b) { b["graph"]["steps"][0]["next"][0] = "gone"; }), "step `start` names `gone` as its next step");
+  EXPECT_EQ(refusal([](auto& b) { b["graph"]["steps"][2].erase("kubernetes"); }), "step `gather` has no `kubernetes`");
+  EXPECT_EQ(refusal([](auto& b) { b["graph"]["steps"][2]["kubernetes"].erase("image"); }), "the field `image` is not there");
   EXPECT_EQ(refusal([](auto& b) { b["parameters"][1]["size"] = 3; }), "the value of parameter `beta` is cut off");
   EXPECT_EQ(refusal([](auto& b) { b["parameters"][1]["size"] = 1; }), "1 bytes follow after the last parameter");
   EXPECT_EQ(refusal([](auto& b) { b["resume"] = nullptr; }), "`resume` is there exactly for the command resume");
