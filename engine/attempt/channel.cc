@@ -59,6 +59,7 @@ Channel::Answer Channel::on(wire::BeginRequest, std::string) {
     if (!input) co_return std::move(input).error();
     manifest = (*input)->wire();
     ahead = co_await load_ahead(*input);
+    add_shared((*parameters)->manifest, ahead);
   }
   wire::BeginAnswer answer{
       .flow = facts.identity.flow.str(),

@@ -3,6 +3,7 @@
 #include <sys/types.h>
 
 #include <map>
+#include <set>
 #include <string>
 
 #include "attempt/session.h"
@@ -42,11 +43,16 @@ class Channel {
 
   /// Pickles for `ahead` of the answer to `begin`.
   struct Ahead {
+    std::set<BlobKey> keys;
     std::string list;
     std::string payload;
+
+    void add(const BlobKey& key, const std::string& bytes);
   };
   /// What cannot be loaded is left out: the task asks for it, and is told why not.
   [[nodiscard]] loop::Async<Ahead> load_ahead(ManifestPtr manifest);
+  /// Small artifacts that another task has asked for: the children of a foreach do alike.
+  void add_shared(const store::Manifest& manifest, Ahead& ahead);
 
   [[nodiscard]] loop::Async<void> answer(wire::Frame frame);
   [[nodiscard]] Answer handle(wire::Frame frame);

@@ -15,6 +15,9 @@ namespace {
 constexpr const char* kNeededAtStart[] = {"_foreach_stack",  "_foreach_values",    "_foreach_var",     "_foreach_num_splits",
                                           "_iteration_stack", "_unbounded_foreach", "_parallel_ubf_iter"};
 constexpr std::int64_t kAheadBytesMax = 16 << 10;
+/// Of what another task has asked for: an artifact's size, and how many bytes of them a task is given.
+constexpr std::int64_t kSharedBytesMax = 2 << 10;
+constexpr std::size_t kSharedBytesSum = 8 << 10;
 /// Pickles of None, True, False and [] are not longer: the SDK knows them by their keys.
 constexpr std::int64_t kWellKnownBytes = 5;
 
@@ -30,15 +33,35 @@ Error unknown_stream(std::uint64_t stream) {
   return Error{.kind = Kind::misuse, .what = fmt::format("stream {} is not open for writing", stream)};
 }
 
+/// Whether the SDK takes this artifact's bytes as a pickle, and does not know them anyway.
+bool can_go_ahead(const store::Artifact& artifact, std::int64_t bytes_max) {
+  return artifact.size > kWellKnownBytes && artifact.size <= bytes_max && artifact.encoding == "pickle-v4" &&
+         codec::is_sha1_hex(artifact.key.str());
+}
+
 }  // namespace
+
+void Channel::Ahead::add(const BlobKey& key, const std::string& bytes) {
+  if (!keys.insert(key).second) return;
+  list += fmt::format("{}[\"{}\",{}]", list.empty() ? "" : ",", key.str(), bytes.size());
+  payload += bytes;
+}
+
+void Channel::add_shared(const store::Manifest& manifest, Ahead& ahead) {
+  std::size_t full = ahead.payload.size() + kSharedBytesSum;
+  for (const store::Artifact& artifact : manifest.artifacts) {
+    if (ahead.payload.size() >= full) return;
+    if (!can_go_ahead(artifact, kSharedBytesMax)) continue;
+    if (const std::string* bytes = session_.services_.small_blobs.get(artifact.key)) ahead.add(artifact.key, *bytes);
+  }
+}
 
 loop::Async<Channel::Ahead> Channel::load_ahead(ManifestPtr manifest) {
   const Services& services = session_.services_;
   std::vector<BlobKey> wanted;
   for (const char* name : kNeededAtStart) {
     const store::Artifact* artifact = manifest->manifest.find(name);
-    bool small = artifact && artifact->size > kWellKnownBytes && artifact->size <= kAheadBytesMax;
-    if (small && codec::is_sha1_hex(artifact->key.str())) wanted.push_back(artifact->key);
+    if (artifact && can_go_ahead(*artifact, kAheadBytesMax)) wanted.push_back(artifact->key);
   }
   Ahead ahead;
   for (const BlobKey& key : wanted) {
@@ -53,9 +76,9 @@ loop::Async<Channel::Ahead> Channel::load_ahead(ManifestPtr manifest) {
       bytes = services.small_blobs.get(key);
       if (!bytes) continue;
     }
-    ahead.list += fmt::format("{}[\"{}\",{}]", ahead.list.empty() ? "" : ",", key.str(), bytes->size());
-    ahead.payload += *bytes;
+    ahead.add(key, *bytes);
   }
+  add_shared(manifest->manifest, ahead);
   co_return ahead;
 }
 

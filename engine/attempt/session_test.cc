@@ -121,6 +121,25 @@ TEST(Session, BeginStoresThatTheAttemptHasBegunOnce) {
   EXPECT_EQ(begun, 1);
 }
 
+TEST(Session, WhatATaskHasAskedForComesAheadToTheNext) {
+  World world;
+  world.serve();
+  auto body = [&]() -> Async<void> {
+    auto channel = co_await world.connect();
+    auto first = co_await world.ask(*channel, R"({"op": "begin", "wire": 1})");
+    EXPECT_TRUE(first.body["ahead"].empty());
+    std::string key = first.body["manifest"]["objects"]["alpha"];
+    auto loaded = co_await world.ask(*channel, R"({"op": "load", "key": ")" + key + R"(", "size": 9, "name": "alpha", "path": ""})");
+    EXPECT_EQ(loaded.payload, "the alpha");
+    auto other = co_await world.connect();
+    auto next = co_await world.ask(*other, R"({"op": "begin", "wire": 1})");
+    EXPECT_EQ(next.body["ahead"].size(), 1u);
+    EXPECT_EQ(next.body["ahead"][0][0], key);
+    EXPECT_EQ(next.payload, "the alpha");
+  };
+  world.loop.block_on(body());
+}
+
 TEST(Session, SavesLoadsAndCommits) {
   World world;
   world.serve();
