@@ -10,6 +10,10 @@ from typing import Callable, List
 import pytest
 from products import ROOT, Product, base_environment, engine_path, without_noise
 
+sys.path.insert(0, str(ROOT / "testbed"))
+
+from bed_fixtures import s3  # noqa: E402, F401
+
 
 @pytest.fixture
 def headrace(tmp_path: Path) -> Product:

@@ -8,8 +8,9 @@ from typing import Any, Iterator
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).resolve().parents[2] / "testbed")]
 
+from bed_fixtures import s3  # noqa: E402, F401
 
 @pytest.fixture(autouse=True)
 def restored_current() -> Iterator[None]:
