@@ -1,4 +1,4 @@
-# Everything from outside: Debian packages, and ISA-L from the `isal` source distribution (tools/fetch-sources).
+# Everything from outside: Debian packages, and ISA-L and the AWS Common Runtime from source distributions (tools/fetch-sources).
 find_package(Threads REQUIRED)
 find_package(nlohmann_json 3.11 REQUIRED)
 find_package(fmt 9 REQUIRED)
@@ -22,6 +22,7 @@ add_library(hr_crypto INTERFACE)
 target_link_libraries(hr_crypto INTERFACE OpenSSL::Crypto)
 
 include(isal)
+include(aws_crt)
 
 if(HR_TESTS)
   enable_testing()

@@ -103,6 +103,9 @@ class Client {
   /// Parallel (multipart) when large. `path` may be /proc/self/fd/N.
   virtual Result<PutResult> put_file(const Address& address, const std::string& path, const PutOptions& options) = 0;
 
+  /// Ends what runs and refuses what comes: all of it gives error `failed`. For a process that has to leave.
+  virtual void stop() = 0;
+
   /// The endpoint and the region in use, for error texts and `location`s.
   [[nodiscard]] virtual const Settings& settings() const = 0;
 };

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -26,6 +27,9 @@ struct Settings {
   int connections_max = 0;          ///< 0: what `gbps_max` needs
   Duration patience = 15min;        ///< how long one call repeats lost connections, 429 and 5xx before it fails
   Duration stall_max = 30s;         ///< a connection without progress for this long is given up, and the request repeated
+
+  /// Called, at most every half minute and from any thread, with a line that says what is waited for and why; may be empty.
+  std::function<void(const std::string&)> notice;
 
   /// From AWS_*, METAFLOW_S3_* and HEADRACE_S3_* variables (docs/guide/s3.md). Error `misuse` names a variable that cannot be used.
   static Result<Settings> from_environment();

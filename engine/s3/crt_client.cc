@@ -1,0 +1,260 @@
+#include <sys/sysinfo.h>
+
+#include <algorithm>
+#include <fstream>
+#include <thread>
+
+#include <aws/common/uri.h>
+#include <aws/http/connection.h>
+#include <aws/http/proxy.h>
+#include <fmt/format.h>
+
+#include "s3/client_impl.h"
+#include "s3/documents.h"
+
+// How requests reach S3: the CRT's client, addresses, repeats. What they ask is in client.cc.
+namespace headrace::s3 {
+namespace {
+
+constexpr std::uint64_t kPartSize = 8 << 20;
+constexpr std::uint64_t kMemoryMax = 256 << 20;
+/// The CRT takes no smaller limit, half of which it keeps for other things than parts.
+constexpr std::uint64_t kCrtMemoryMin = 256 << 20;
+constexpr int kConnectionsMax = 64;
+constexpr int kConnectionsMin = 2;
+constexpr std::uint32_t kConnectMs = 10'000;
+/// Repeats inside the CRT: full jitter, 50 ms on average first, 5 s from the eighth on. Ours begin when these are used up.
+constexpr std::size_t kRepeatsMax = 60;
+constexpr std::uint32_t kPauseMs = 100;
+constexpr std::uint32_t kPauseMaxS = 10;
+/// New credentials are looked for that often in one call.
+constexpr int kRenewMax = 3;
+constexpr Duration kTellEvery = 30s;
+/// A body trickling in slower than this counts as stalled.
+constexpr std::uint64_t kSlowestBytesPerS = 100;
+/// Bytes a reader may be ahead at first.
+constexpr std::size_t kWindow = 3 * kPartSize;
+
+Instant now() { return std::chrono::steady_clock::now(); }
+
+/// The memory limit of this process's control group; 0 if none.
+std::uint64_t cgroup_limit() {
+  for (const char* path : {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
+    std::ifstream file{path};
+    std::uint64_t limit = 0;
+    if (file >> limit && limit < 1UL << 60U) return limit;
+  }
+  return 0;
+}
+
+std::uint64_t memory_of(const Settings& settings) {
+  if (settings.memory_max > 0) return settings.memory_max;
+  const std::uint64_t limit = cgroup_limit();
+  return limit == 0 ? kMemoryMax : std::min(kMemoryMax, limit / 8);
+}
+
+/// As many parts at once as the memory holds; small requests do not need a part's memory, so they are not bound by it.
+int connections_of(const Settings& settings) { return settings.connections_max > 0 ? settings.connections_max : kConnectionsMax; }
+
+std::string host_part(const std::string& endpoint) { return endpoint.substr(endpoint.find("://") + 3); }
+
+}  // namespace
+
+CrtClient::CrtClient(Settings settings, std::unique_ptr<Runtime> runtime)
+    : settings_(std::move(settings)),
+      runtime_(std::move(runtime)),
+      credentials_(*runtime_, settings_),
+      pace_(std::min(kConnectionsMin, connections_of(settings_)), connections_of(settings_)),
+      random_(static_cast<std::uint64_t>(now().time_since_epoch().count())) {}
+
+Result<std::unique_ptr<CrtClient>> CrtClient::make(Settings settings) {
+  while (!settings.endpoint.empty() && settings.endpoint.back() == '/') settings.endpoint.pop_back();
+  if (settings.region.empty()) settings.region = region_of_profile();
+  if (settings.region.empty()) settings.region = "us-east-1";
+  auto runtime = HR_TRY(Runtime::make(settings));
+  std::unique_ptr<CrtClient> client{new CrtClient{std::move(settings), std::move(runtime)}};
+  const Settings& chosen = client->settings_;
+
+  aws_s3_client_config config{};
+  config.client_bootstrap = client->runtime_->bootstrap();
+  config.region = cursor(chosen.region);
+  const bool plain_http = chosen.endpoint.starts_with("http://");
+  config.tls_mode = plain_http ? AWS_MR_TLS_DISABLED : AWS_MR_TLS_ENABLED;
+  aws_tls_connection_options tls{};
+  aws_tls_connection_options_init_from_ctx(&tls, client->runtime_->tls());
+  if (!plain_http) config.tls_connection_options = &tls;
+  aws_signing_config_aws signing{};
+  const Provider nobody{aws_credentials_provider_new_anonymous(aws_default_allocator(), nullptr)};
+  aws_s3_init_default_signing_config(&signing, config.region, nobody.get());
+  config.signing_config = &signing;  // each request brings its own
+  config.part_size = kPartSize;
+  config.multipart_upload_threshold = kPartSize;
+  config.throughput_target_gbps = chosen.gbps_max;
+  config.max_active_connections_override = static_cast<std::uint32_t>(connections_of(chosen));
+  config.memory_limit_in_bytes = std::max(memory_of(chosen), kCrtMemoryMin);
+  config.retry_config.max_retries = kRepeatsMax;
+  config.retry_config.backoff_scale_factor_ms = kPauseMs;
+  config.retry_config.max_backoff_secs = kPauseMaxS;
+  config.retry_config.jitter_mode = AWS_EXPONENTIAL_BACKOFF_JITTER_FULL;
+  config.retry_config.retry_mode = AWS_S3_RETRY_MODE_EXPONENTIAL_BACKOFF;
+  config.connect_timeout_ms = kConnectMs;
+  aws_http_connection_monitoring_options monitoring{};
+  monitoring.minimum_throughput_bytes_per_second = kSlowestBytesPerS;
+  monitoring.allowable_throughput_failure_interval_seconds =
+      static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::seconds>(chosen.stall_max).count());
+  config.monitoring_options = &monitoring;
+  config.enable_read_backpressure = true;
+  config.initial_read_window = kWindow;
+  config.shutdown_callback = Ending::happen;
+  config.shutdown_callback_user_data = &client->crt_ended_;
+  client->crt_ = aws_s3_client_new(aws_default_allocator(), &config);
+  aws_tls_connection_options_clean_up(&tls);
+  if (client->crt_ == nullptr) {
+    return Error{.kind = Kind::misuse, .what = "the S3 client cannot be set up", .why = aws_error_str(aws_last_error()),
+                 .next = "check the HEADRACE_S3_ variables"};
+  }
+  return client;
+}
+
+CrtClient::~CrtClient() {
+  if (crt_ == nullptr) return;
+  aws_s3_client_release(crt_);
+  crt_ended_.wait();
+}
+
+bool CrtClient::in_path(const std::string& bucket) const {
+  // TLS certificates of AWS hold for one label before the region only.
+  if (bucket.find('.') != std::string::npos) return true;
+  return settings_.path_style.value_or(!settings_.endpoint.empty());
+}
+
+std::string CrtClient::region_for(const std::string& bucket) const {
+  const std::lock_guard lock{regions_mutex_};
+  const auto found = regions_.find(bucket);
+  return found == regions_.end() ? settings_.region : found->second;
+}
+
+std::string CrtClient::endpoint_of(const std::string& bucket) const {
+  std::string endpoint = settings_.endpoint;
+  if (endpoint.empty()) {
+    const std::string region = region_for(bucket);
+    endpoint = fmt::format("https://s3.{}.amazonaws.com{}", region, region.starts_with("cn-") ? ".cn" : "");
+  }
+  if (in_path(bucket)) return endpoint;
+  const auto host = endpoint.find("://") + 3;
+  return endpoint.substr(0, host) + bucket + "." + endpoint.substr(host);
+}
+
+Result<CrtClient::Way> CrtClient::way_to(const std::string& bucket) {
+  Provider credentials = HR_TRY(credentials_.source());
+  Way way{.credentials = std::move(credentials), .to = {}};
+  way.to = Destination{.client = crt_, .endpoint = endpoint_of(bucket), .region = region_for(bucket), .credentials = way.credentials.get()};
+  return way;
+}
+
+Request CrtClient::request(std::string operation, std::string method, const Address& address, const std::string& query) const {
+  Request request;
+  request.operation = std::move(operation);
+  request.method = std::move(method);
+  request.target = "/";
+  if (in_path(address.bucket)) request.target += escape_path(address.bucket) + (address.key.empty() ? "" : "/");
+  request.target += escape_path(address.key);
+  if (!query.empty()) request.target += "?" + query;
+  request.headers.emplace_back("Host", host_part(endpoint_of(address.bucket)));
+  return request;
+}
+
+Error CrtClient::error_for(const Answer& answer, const std::string& doing, const std::string& bucket) const {
+  return describe(answer, doing, credentials_.origin(), endpoint_of(bucket));
+}
+
+bool CrtClient::began(Exchange& exchange) {
+  const std::lock_guard lock{mutex_};
+  if (stopped_) return false;
+  running_.insert(&exchange);
+  return true;
+}
+
+void CrtClient::ended(Exchange& exchange) {
+  const std::lock_guard lock{mutex_};
+  running_.erase(&exchange);
+}
+
+void CrtClient::stop() {
+  stopped_ = true;
+  pace_.stop();
+  const std::lock_guard lock{mutex_};
+  stop_changed_.notify_all();
+  for (Exchange* exchange : running_) exchange->stop();
+}
+
+void CrtClient::tell_of_wait(const Answer& answer, const std::string& doing, Instant until) {
+  if (!settings_.notice) return;
+  {
+    const std::lock_guard lock{mutex_};
+    if (now() - told_ < kTellEvery) return;
+    told_ = now();
+  }
+  const auto left = std::chrono::duration_cast<std::chrono::seconds>(until - now()).count();
+  const Error error = describe(answer, doing, "", settings_.endpoint.empty() ? "AWS" : settings_.endpoint);
+  settings_.notice(fmt::format("S3 is slow to {}: {}; trying for another {} s", doing, error.why, left));
+}
+
+CrtClient::Course CrtClient::begin_course() const { return Course{.until = now() + settings_.patience}; }
+
+bool CrtClient::again(Course& course, const Answer& answer, const std::string& bucket, const std::string& doing) {
+  if (stopped_) return false;
+  switch (judge(answer)) {
+    case Verdict::damaged: return !std::exchange(course.refetched, true);
+    case Verdict::other_region: {
+      const std::string region = region_of(answer);
+      const std::lock_guard lock{regions_mutex_};
+      std::string& known = regions_[bucket];
+      return std::exchange(known, region) != region;
+    }
+    case Verdict::expired:
+      if (++course.renewed > kRenewMax || settings_.anonymous) return false;
+      credentials_.forget();
+      break;
+    case Verdict::repeat: break;
+    default: return false;
+  }
+  if (now() >= course.until) return false;
+  tell_of_wait(answer, doing, course.until);
+  std::unique_lock lock{mutex_};
+  const std::uint64_t most_ms = std::min<std::uint64_t>(kPauseMs << std::min(course.round++, 16U), kPauseMaxS * 1000);
+  const Duration pause = std::chrono::milliseconds{random_.below(most_ms) + 1};
+  stop_changed_.wait_for(lock, pause, [this] { return stopped_.load(); });
+  return !stopped_;
+}
+
+Result<Answer> CrtClient::ask(const Request& request, const std::string& bucket, const std::string& doing) {
+  Course course = begin_course();
+  int tries = 0;
+  int lost = 0;
+  for (;;) {
+    Answer answer;
+    const Way way = HR_TRY(way_to(bucket));
+    if (!pace_.enter(course.until)) {
+      answer.stopped = stopped_;
+      answer.stalled = !stopped_;
+      answer.last_trouble = "too many requests wait for S3";
+    } else {
+      Exchange exchange{request, pace_, nullptr};
+      if (began(exchange)) exchange.start(way.to);
+      else exchange.refuse();
+      answer = std::move(exchange.wait(request.form == Request::Form::plain ? course.until - now() : settings_.patience));
+      ended(exchange);
+      pace_.leave();
+    }
+    answer.tries += std::exchange(tries, 0);
+    answer.lost += std::exchange(lost, 0);
+    const Verdict verdict = judge(answer);
+    if (verdict == Verdict::good || verdict == Verdict::missing || verdict == Verdict::condition) return answer;
+    if (!again(course, answer, bucket, doing)) return error_for(answer, doing, bucket);
+    tries = answer.tries;
+    lost = answer.lost;
+  }
+}
+
+}  // namespace headrace::s3

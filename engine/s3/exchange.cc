@@ -1,0 +1,265 @@
+#include "s3/exchange.h"
+
+#include <algorithm>
+#include <cctype>
+
+#include <aws/common/uri.h>
+#include <aws/http/request_response.h>
+#include <aws/io/io.h>
+#include <aws/s3/s3.h>
+#include <fmt/format.h>
+
+namespace headrace::s3 {
+namespace {
+
+/// What comes back however often it is tried; a few times all the same, since a server may be in the middle of a change.
+constexpr int kSameTroubleMax = 3;
+/// Bodies without a sink: answers of S3 to anything but GetObject are below a few MB.
+constexpr std::size_t kErrorBodyMax = 64 << 10;
+
+Instant now() { return std::chrono::steady_clock::now(); }
+
+bool comes_back(int error) {
+  return error == AWS_IO_TLS_ERROR_NEGOTIATION_FAILURE || error == AWS_ERROR_S3_REQUEST_TIME_TOO_SKEWED ||
+         error == AWS_IO_TLS_CTX_ERROR;
+}
+
+Held<aws_http_message, aws_http_message_release> make_message(const Request& request) {
+  Held<aws_http_message, aws_http_message_release> message{aws_http_message_new_request(aws_default_allocator())};
+  aws_http_message_set_request_method(message.get(), cursor(request.method));
+  aws_http_message_set_request_path(message.get(), cursor(request.target));
+  for (const auto& [name, value] : request.headers) {
+    const aws_http_header header{.name = cursor(name), .value = cursor(value), .compression = AWS_HTTP_HEADER_COMPRESSION_USE_CACHE};
+    aws_http_message_add_header(message.get(), header);
+  }
+  return message;
+}
+
+aws_s3_meta_request_type type_of(Request::Form form) {
+  switch (form) {
+    case Request::Form::get_parts: return AWS_S3_META_REQUEST_TYPE_GET_OBJECT;
+    case Request::Form::put_parts: return AWS_S3_META_REQUEST_TYPE_PUT_OBJECT;
+    case Request::Form::plain: break;
+  }
+  return AWS_S3_META_REQUEST_TYPE_DEFAULT;
+}
+
+aws_s3_checksum_config checksums(const Request& request) {
+  aws_s3_checksum_config config{};
+  if (request.method == "GET") {
+    config.validate_response_checksum = true;
+    // A checksum of the whole would cost one more request when the object comes in parts; blobs have their own hash.
+    config.response_checksum_validation_mode = AWS_SCVM_REQUEST_ONLY;
+  } else {
+    config.location = AWS_SCL_HEADER;
+    config.checksum_algorithm = AWS_SCA_CRC32;
+  }
+  return config;
+}
+
+}  // namespace
+
+Exchange::~Exchange() {
+  stop();
+  std::unique_lock lock{mutex_};
+  changed_.wait(lock, [this] { return running_ == nullptr || finished_; });
+  if (running_ == nullptr) return;
+  aws_s3_meta_request* running = std::exchange(running_, nullptr);
+  lock.unlock();
+  aws_s3_meta_request_release(running);
+  lock.lock();
+  changed_.wait(lock, [this] { return gone_; });
+}
+
+void Exchange::start(const Destination& destination) {
+  const auto message = make_message(request_);
+  aws_signing_config_aws signing{};
+  aws_s3_init_default_signing_config(&signing, cursor(destination.region), destination.credentials);
+  aws_uri endpoint{};
+  const aws_byte_cursor address = cursor(destination.endpoint);
+  int error = aws_uri_init_parse(&endpoint, aws_default_allocator(), &address) == AWS_OP_SUCCESS ? 0 : aws_last_error();
+  aws_s3_meta_request_options options{};
+  options.type = type_of(request_.form);
+  options.operation_name = cursor(request_.operation);
+  options.signing_config = &signing;
+  options.message = message.get();
+  options.endpoint = &endpoint;
+  if (!request_.body.empty()) options.request_body = cursor(request_.body);
+  if (!request_.send_file.empty()) options.send_filepath = cursor(request_.send_file);
+  if (!request_.receive_file.empty()) {
+    options.recv_filepath = cursor(request_.receive_file);
+    options.recv_file_delete_on_failure = true;
+  } else {
+    options.body_callback = on_body;
+  }
+  const aws_s3_checksum_config config = checksums(request_);
+  if (request_.checksum) options.checksum_config = &config;
+  // While the service is throttling, a large transfer holds back too.
+  options.max_active_connections_override = static_cast<std::uint32_t>(pace_.limit());
+  options.user_data = this;
+  options.headers_callback = on_head;
+  options.finish_callback = on_finish;
+  options.shutdown_callback = on_gone;
+  options.telemetry_callback = on_try;
+  options.progress_callback = on_progress;
+  const std::lock_guard lock{mutex_};
+  moved_ = now();
+  if (error == 0) {
+    running_ = aws_s3_client_make_meta_request(destination.client, &options);
+    if (running_ == nullptr) error = aws_last_error();
+  }
+  aws_uri_clean_up(&endpoint);
+  if (running_ != nullptr) return;
+  answer_.error = error == 0 ? AWS_ERROR_UNKNOWN : error;
+  finished_ = gone_ = true;
+  if (sink_ != nullptr) sink_->end();
+}
+
+void Exchange::refuse() {
+  const std::lock_guard lock{mutex_};
+  answer_.stopped = finished_ = gone_ = true;
+  if (sink_ != nullptr) sink_->end();
+}
+
+Answer& Exchange::wait(Duration patience) {
+  std::unique_lock lock{mutex_};
+  for (;;) {
+    const Instant until = moved_ + patience;
+    if (changed_.wait_until(lock, until, [this] { return finished_; })) break;
+    if (moved_ + patience > now()) continue;
+    lock.unlock();
+    cancel(&Answer::stalled);
+    lock.lock();
+    changed_.wait(lock, [this] { return finished_; });
+    break;
+  }
+  if (running_ != nullptr) {
+    aws_s3_meta_request* running = std::exchange(running_, nullptr);
+    lock.unlock();
+    aws_s3_meta_request_release(running);
+    lock.lock();
+    changed_.wait(lock, [this] { return gone_; });
+  }
+  return answer_;
+}
+
+void Exchange::cancel(bool Answer::* why) {
+  aws_s3_meta_request* running = nullptr;
+  {
+    const std::lock_guard lock{mutex_};
+    if (running_ == nullptr || finished_) return;
+    answer_.*why = true;
+    running = aws_s3_meta_request_acquire(running_);
+  }
+  aws_s3_meta_request_cancel(running);
+  aws_s3_meta_request_release(running);
+}
+
+void Exchange::stop() { cancel(&Answer::stopped); }
+
+void Exchange::open_window(std::uint64_t bytes) {
+  aws_s3_meta_request* running = nullptr;
+  {
+    const std::lock_guard lock{mutex_};
+    if (running_ == nullptr || finished_) return;
+    running = aws_s3_meta_request_acquire(running_);
+  }
+  aws_s3_meta_request_increment_read_window(running, bytes);
+  aws_s3_meta_request_release(running);
+}
+
+void Exchange::keep_headers(const aws_http_headers* headers) {
+  answer_.headers.clear();
+  for (std::size_t i = 0; i < aws_http_headers_count(headers); ++i) {
+    aws_http_header header{};
+    if (aws_http_headers_get_index(headers, i, &header) != AWS_OP_SUCCESS) continue;
+    std::string name{view(header.name)};
+    std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::tolower(c); });
+    answer_.headers[name] = view(header.value);
+  }
+}
+
+void Exchange::moved() {
+  const std::lock_guard lock{mutex_};
+  moved_ = now();
+}
+
+int Exchange::on_head(aws_s3_meta_request*, const aws_http_headers* headers, int status, void* user_data) {
+  Exchange& self = *static_cast<Exchange*>(user_data);
+  {
+    const std::lock_guard lock{self.mutex_};
+    self.answer_.status = status;
+    self.keep_headers(headers);
+    self.moved_ = now();
+  }
+  if (self.sink_ != nullptr) self.sink_->head(self.answer_);
+  return AWS_OP_SUCCESS;
+}
+
+int Exchange::on_body(aws_s3_meta_request*, const aws_byte_cursor* bytes, std::uint64_t, void* user_data) {
+  Exchange& self = *static_cast<Exchange*>(user_data);
+  self.moved();
+  if (self.sink_ != nullptr) return self.sink_->take(view(*bytes)) ? AWS_OP_SUCCESS : aws_raise_error(AWS_ERROR_S3_CANCELED);
+  self.answer_.body += view(*bytes);
+  return AWS_OP_SUCCESS;
+}
+
+void Exchange::on_progress(aws_s3_meta_request*, const aws_s3_meta_request_progress*, void* user_data) {
+  static_cast<Exchange*>(user_data)->moved();
+}
+
+void Exchange::on_try(aws_s3_meta_request*, aws_s3_request_metrics* metrics, void* user_data) {
+  Exchange& self = *static_cast<Exchange*>(user_data);
+  const int error = aws_s3_request_metrics_get_error_code(metrics);
+  int status = 0;
+  if (aws_s3_request_metrics_get_response_status_code(metrics, &status) != AWS_OP_SUCCESS) status = 0;
+  std::uint64_t took = 0;
+  aws_s3_request_metrics_get_total_duration_ns(metrics, &took);
+  const bool throttled = error == AWS_ERROR_S3_SLOW_DOWN || status == 429 || status == 503;
+  // What we cancelled ourselves says nothing about the service.
+  if (error != AWS_ERROR_S3_CANCELED) self.pace_.note(throttled, now() - Duration{static_cast<std::int64_t>(took)}, now());
+  bool hopeless = false;
+  {
+    const std::lock_guard lock{self.mutex_};
+    Answer& answer = self.answer_;
+    ++answer.tries;
+    if (error == 0) {
+      self.moved_ = now();
+      self.same_trouble_ = 0;
+      return;
+    }
+    if (status == 0 || status >= 500) ++answer.lost;
+    answer.last_trouble = status >= 300 ? fmt::format("HTTP status {}", status) : std::string{aws_error_str(error)};
+    self.same_trouble_ = comes_back(error) ? self.same_trouble_ + 1 : 0;
+    hopeless = self.same_trouble_ >= kSameTroubleMax;
+    if (hopeless) answer.error = error;
+  }
+  if (hopeless) self.cancel(&Answer::hopeless);
+}
+
+void Exchange::on_finish(aws_s3_meta_request*, const aws_s3_meta_request_result* result, void* user_data) {
+  Exchange& self = *static_cast<Exchange*>(user_data);
+  std::unique_lock lock{self.mutex_};
+  Answer& answer = self.answer_;
+  if (!answer.hopeless) answer.error = result->error_code;
+  if (result->response_status != 0) answer.status = result->response_status;
+  if (result->error_response_headers != nullptr) self.keep_headers(result->error_response_headers);
+  if (result->error_response_body != nullptr) {
+    const auto body = aws_byte_cursor_from_buf(result->error_response_body);
+    answer.body = view(body).substr(0, kErrorBodyMax);
+  }
+  self.finished_ = true;
+  self.changed_.notify_all();
+  lock.unlock();
+  // Still here: the CRT does not let go of the request before this function has returned.
+  if (self.sink_ != nullptr) self.sink_->end();
+}
+
+void Exchange::on_gone(void* user_data) {
+  Exchange& self = *static_cast<Exchange*>(user_data);
+  const std::lock_guard lock{self.mutex_};
+  self.gone_ = true;
+  self.changed_.notify_all();
+}
+
+}  // namespace headrace::s3

@@ -1,0 +1,90 @@
+#include "s3/runtime.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <mutex>
+#include <thread>
+
+#include <aws/auth/auth.h>
+#include <aws/s3/s3.h>
+#include <fmt/format.h>
+
+namespace headrace::s3 {
+namespace {
+
+/// Moving bytes keeps a thread busy at about 2 GB/s; more of them than this only cost memory.
+constexpr unsigned kThreadsMax = 16;
+
+Result<Held<aws_tls_ctx, aws_tls_ctx_release>> make_tls(const Settings& settings) {
+  aws_tls_ctx_options options{};
+  aws_tls_ctx_options_init_default_client(&options, aws_default_allocator());
+  const auto broken = [&](std::string_view why) {
+    return Error{.kind = Kind::misuse,
+                 .what = settings.ca_file.empty() ? std::string{"TLS to S3 cannot be set up"}
+                                                  : fmt::format("the CA file `{}` cannot be used for S3", settings.ca_file),
+                 .why = std::string{why},
+                 .next = "give a PEM file with the certificates of the authorities, by METAFLOW_S3_VERIFY_CERTIFICATE or AWS_CA_BUNDLE"};
+  };
+  if (!settings.verify) aws_tls_ctx_options_set_verify_peer(&options, false);
+  if (!settings.ca_file.empty()) {
+    if (::access(settings.ca_file.c_str(), R_OK) != 0) {
+      aws_tls_ctx_options_clean_up(&options);
+      return broken("it does not exist or cannot be read");
+    }
+    if (aws_tls_ctx_options_override_default_trust_store_from_path(&options, nullptr, settings.ca_file.c_str()) != AWS_OP_SUCCESS) {
+      aws_tls_ctx_options_clean_up(&options);
+      return broken(aws_error_str(aws_last_error()));
+    }
+  }
+  Held<aws_tls_ctx, aws_tls_ctx_release> tls{aws_tls_client_ctx_new(aws_default_allocator(), &options)};
+  aws_tls_ctx_options_clean_up(&options);
+  if (!tls) return broken(aws_error_str(aws_last_error()));
+  return tls;
+}
+
+}  // namespace
+
+void start_library() {
+  static std::once_flag once;
+  std::call_once(once, [] { aws_s3_library_init(aws_default_allocator()); });
+}
+
+Result<std::unique_ptr<Runtime>> Runtime::make(const Settings& settings) {
+  start_library();
+  std::unique_ptr<Runtime> runtime{new Runtime};
+  aws_shutdown_callback_options ended{};
+  ended.shutdown_callback_fn = Ending::happen;
+  ended.shutdown_callback_user_data = &runtime->threads_ended_;
+  aws_event_loop_group_options threads{};
+  threads.loop_count = static_cast<std::uint16_t>(std::clamp(std::thread::hardware_concurrency(), 1U, kThreadsMax));
+  threads.shutdown_options = &ended;
+  runtime->threads_.reset(aws_event_loop_group_new(aws_default_allocator(), &threads));
+  if (!runtime->threads_) {
+    runtime->threads_ended_.happened();
+    return Error{.kind = Kind::failed, .what = "the threads of the S3 client cannot be started", .why = aws_error_str(aws_last_error())};
+  }
+  aws_host_resolver_default_options names{};
+  names.max_entries = 64;
+  names.el_group = runtime->threads_.get();
+  runtime->resolver_.reset(aws_host_resolver_new_default(aws_default_allocator(), &names));
+  aws_client_bootstrap_options options{};
+  options.event_loop_group = runtime->threads_.get();
+  options.host_resolver = runtime->resolver_.get();
+  runtime->bootstrap_.reset(aws_client_bootstrap_new(aws_default_allocator(), &options));
+  if (!runtime->resolver_ || !runtime->bootstrap_) {
+    return Error{.kind = Kind::failed, .what = "the S3 client cannot be set up", .why = aws_error_str(aws_last_error())};
+  }
+  runtime->tls_ = HR_TRY(make_tls(settings));
+  return runtime;
+}
+
+Runtime::~Runtime() {
+  tls_.reset();
+  bootstrap_.reset();
+  resolver_.reset();
+  threads_.reset();
+  threads_ended_.wait();
+}
+
+}  // namespace headrace::s3

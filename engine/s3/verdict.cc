@@ -1,0 +1,148 @@
+#include "s3/verdict.h"
+
+#include <array>
+#include <algorithm>
+
+#include <aws/common/common.h>
+#include <aws/http/http.h>
+#include <aws/io/io.h>
+#include <aws/s3/s3.h>
+#include <fmt/format.h>
+
+#include "s3/documents.h"
+
+namespace headrace::s3 {
+namespace {
+
+bool one_of(std::string_view code, std::initializer_list<std::string_view> codes) {
+  return std::find(codes.begin(), codes.end(), code) != codes.end();
+}
+
+Verdict judge_status(const Answer& answer) {
+  const std::string code = read_error(answer.body).code;
+  if (one_of(code, {"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "InvalidToken"})) return Verdict::expired;
+  if (one_of(code, {"AuthorizationHeaderMalformed", "PermanentRedirect", "IllegalLocationConstraintException"}) || answer.status == 301 ||
+      answer.status == 307) {
+    return region_of(answer).empty() ? Verdict::misuse : Verdict::other_region;
+  }
+  switch (answer.status) {
+    case 404: return code == "NoSuchUpload" ? Verdict::repeat : Verdict::missing;
+    case 412: return Verdict::condition;
+    case 409: return one_of(code, {"ConditionalRequestConflict", "OperationAborted"}) ? Verdict::repeat : Verdict::failed;
+    case 401:
+    case 403: return Verdict::denied;
+    case 416: return Verdict::misuse;
+    case 408:
+    case 425:
+    case 429: return Verdict::repeat;
+    case 501:
+    case 507: return Verdict::failed;
+    default: break;
+  }
+  if (answer.status >= 500) return Verdict::repeat;
+  return Verdict::failed;
+}
+
+/// Trouble on the way to S3, as opposed to what we did wrong.
+bool is_of_the_way(int error) {
+  const auto in = [error](int begin, int end) { return error >= begin && error <= end; };
+  return in(AWS_ERROR_ENUM_BEGIN_RANGE(AWS_C_IO_PACKAGE_ID), AWS_ERROR_ENUM_END_RANGE(AWS_C_IO_PACKAGE_ID)) ||
+         in(AWS_ERROR_ENUM_BEGIN_RANGE(AWS_C_HTTP_PACKAGE_ID), AWS_ERROR_ENUM_END_RANGE(AWS_C_HTTP_PACKAGE_ID)) ||
+         error == AWS_ERROR_S3_INTERNAL_ERROR || error == AWS_ERROR_S3_SLOW_DOWN || error == AWS_ERROR_S3_REQUEST_TIMEOUT ||
+         error == AWS_ERROR_S3_NON_RECOVERABLE_ASYNC_ERROR;
+}
+
+std::string http_words(const Answer& answer) {
+  const ErrorDocument document = read_error(answer.body);
+  std::string words = fmt::format("S3 answered {}", answer.status);
+  if (!document.code.empty()) words += " " + document.code;
+  if (!document.message.empty()) words += ": " + document.message;
+  if (const std::string id = answer.header("x-amz-request-id"); !id.empty()) words += fmt::format(" (request {})", id);
+  return words;
+}
+
+std::string way_words(const Answer& answer, const std::string& endpoint) {
+  std::string words = answer.last_trouble.empty() ? std::string{aws_error_str(answer.error)} : answer.last_trouble;
+  while (!words.empty() && words.back() == '.') words.pop_back();
+  return fmt::format("{} (at {}, {} tries)", words, endpoint, answer.tries);
+}
+
+}  // namespace
+
+Verdict judge(const Answer& answer) {
+  if (answer.stopped || answer.hopeless) return Verdict::failed;
+  if (answer.stalled) return Verdict::repeat;
+  if (answer.error == 0) return Verdict::good;
+  if (answer.error == AWS_ERROR_S3_INVALID_RESPONSE_STATUS) return judge_status(answer);
+  switch (answer.error) {
+    case AWS_ERROR_S3_RESPONSE_CHECKSUM_MISMATCH:
+    case AWS_ERROR_S3_OBJECT_MODIFIED:
+    case AWS_ERROR_S3_MISSING_CONTENT_RANGE_HEADER:
+    case AWS_ERROR_S3_INVALID_CONTENT_RANGE_HEADER: return Verdict::damaged;
+    case AWS_ERROR_S3_MISSING_ETAG:
+    case AWS_ERROR_S3_MISSING_UPLOAD_ID: return Verdict::repeat;
+    default: return is_of_the_way(answer.error) ? Verdict::repeat : Verdict::failed;
+  }
+}
+
+std::string region_of(const Answer& answer) {
+  if (std::string region = answer.header("x-amz-bucket-region"); !region.empty()) return region;
+  return read_error(answer.body).region;
+}
+
+Error describe(const Answer& answer, const std::string& doing, const std::string& origin, const std::string& endpoint) {
+  Error error{.kind = Kind::failed, .what = "cannot " + doing, .where = {}, .why = {}, .next = {}};
+  if (answer.stopped) {
+    error.why = "it was told to stop";
+    return error;
+  }
+  if (answer.error == AWS_ERROR_S3_REQUEST_TIME_TOO_SKEWED) {
+    error.kind = Kind::denied;
+    const std::string date = answer.header("date");
+    error.why = "the clock of this machine and that of S3 differ by more than 15 minutes" + (date.empty() ? "" : "; S3 says it is " + date);
+    error.next = "set the clock of this machine (NTP)";
+    return error;
+  }
+  if (answer.error == AWS_IO_TLS_ERROR_NEGOTIATION_FAILURE || answer.error == AWS_IO_TLS_CTX_ERROR) {
+    error.kind = Kind::misuse;
+    error.why = fmt::format("the TLS connection to {} was not accepted: its certificate is not trusted, expired, or for another name", endpoint);
+    error.next = "give the CA file of the service by METAFLOW_S3_VERIFY_CERTIFICATE or AWS_CA_BUNDLE";
+    return error;
+  }
+  const Verdict verdict = judge(answer);
+  const bool answered = answer.error == AWS_ERROR_S3_INVALID_RESPONSE_STATUS;
+  error.why = answered ? http_words(answer) : way_words(answer, endpoint);
+  switch (verdict) {
+    case Verdict::missing: {
+      error.kind = Kind::missing;
+      const bool bucket = read_error(answer.body).code == "NoSuchBucket";
+      error.why = bucket ? "there is no such bucket" : "there is no such object";
+      if (bucket) error.next = "check the name of the bucket and the endpoint (" + endpoint + ")";
+      break;
+    }
+    case Verdict::denied:
+    case Verdict::expired:
+      error.kind = Kind::denied;
+      if (!origin.empty()) error.why += "; signed with credentials from " + origin;
+      error.next = verdict == Verdict::expired ? "renew the credentials" : "check that these credentials may do this with this bucket and key";
+      break;
+    case Verdict::misuse:
+      error.kind = Kind::misuse;
+      if (answer.status == 416) error.next = "ask for a range inside the object";
+      else error.next = "check the endpoint and the region";
+      break;
+    case Verdict::repeat:
+      error.kind = Kind::retry;
+      error.next = "check that the service is up and reached from here (endpoint, proxy), then try again";
+      break;
+    case Verdict::damaged:
+      error.kind = Kind::failed;
+      error.why = "what S3 gives is not what was stored: another checksum or length, twice in a row";
+      error.next = "remove the object and make it again";
+      break;
+    default: break;
+  }
+  return error;
+}
+
+}  // namespace headrace::s3
