@@ -94,6 +94,7 @@ Result<void> Graph::link(std::vector<StepSpec> specs) {
     step.environment = std::move(spec.environment);
     step.resources = spec.resources;
     step.backend = spec.backend;
+    step.retry_wait_s = spec.retry_wait_s;
     const StepIndex self = static_cast<StepIndex>(steps_.size());
     step.recursive_ = spec.kind == StepKind::switch_ && std::count(step.next.begin(), step.next.end(), self) > 0;
     step.name = StepName(std::move(spec.name));

@@ -57,6 +57,7 @@ struct StepSpec {
   std::map<std::string, std::string> environment;
   std::optional<Resources> resources;
   Backend backend = Backend::local;
+  int retry_wait_s = 0;
 };
 
 /// A step of a valid graph: other steps by position.
@@ -76,7 +77,8 @@ struct Step {
   bool fresh = false;  ///< always in an interpreter of its own
   std::map<std::string, std::string> environment;
   std::optional<Resources> resources;
-  Backend backend = Backend::local;
+  Backend backend = Backend::local;  ///< of its attempts but the fallbacks, which are always local
+  int retry_wait_s = 0;              ///< seconds before an attempt on Kubernetes that is not the first
 
   [[nodiscard]] int attempts() const { return 1 + user_retries + fallback_retries; }
   /// True for a switch that may choose itself.

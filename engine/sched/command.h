@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/time.h"
 #include "flow/graph.h"
 #include "sched/event.h"
 
@@ -35,6 +36,8 @@ struct StartAttempt {
   int attempt = 0;
   AttemptKind kind = AttemptKind::normal;
   flow::StepIndex step = 0;
+  flow::Backend backend = flow::Backend::local;
+  Duration wait{};                          ///< before it really starts; the attempt is live meanwhile, and can be signalled
   std::optional<std::int64_t> split_index;  ///< child number of the innermost foreach; of its first step only, as Metaflow
   bool join = false;
   std::int64_t num_parallel = 0;            ///< > 0: control task of so many nodes; the conductor starts the workers

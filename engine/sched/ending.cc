@@ -79,7 +79,7 @@ void Scheduler::State::finish_when_idle() {
   finish({.end = FinishRun::End::failed,
           .failure = Failure{.headline = "Internal error",
                              .message = fmt::format("The terminal step *{}* was not successful by the end of flow.", graph_.name(graph_.end()))},
-          .failed_task = std::nullopt});
+          .failed_task = not_repeated_});
 }
 
 }  // namespace headrace::sched

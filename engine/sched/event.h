@@ -22,7 +22,7 @@ struct Transition {
 /// The whole run is to begin. First event, exactly once.
 struct Begin {};
 
-/// The process of an attempt runs: its timeout counts from here.
+/// The process of an attempt runs: its timeout counts from here. Not told of attempts on Kubernetes, which the cluster ends.
 struct AttemptStarted {
   TaskNumber task = 0;
   int attempt = 0;

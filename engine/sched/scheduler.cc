@@ -108,6 +108,7 @@ void Scheduler::State::attempt_failed(LiveTasks::iterator live, const AttemptEnd
   const flow::Step& step = graph_.step(index);
   if (phase_ != Phase::running || event.exit_code == kExitDisallowRetry) {
     live_.erase(live);
+    not_repeated_ = TaskRef{.step = index, .task = event.task, .node = 0};
     out_.emplace_back(SayRun{.text = "This failed task will not be retried.", .bad = false});
     return;
   }
@@ -176,10 +177,14 @@ void Scheduler::State::start_attempt(TaskNumber number, Live& live) {
   } else if (live.attempt > 0) {
     kind = AttemptKind::retry;
   }
+  const bool remote = graph_.step(task.step).backend != flow::Backend::local && kind != AttemptKind::fallback;
+  const bool waits = remote && live.attempt > 0;
   out_.emplace_back(StartAttempt{.task = number,
                                  .attempt = live.attempt,
                                  .kind = kind,
                                  .step = task.step,
+                                 .backend = remote ? graph_.step(task.step).backend : flow::Backend::local,
+                                 .wait = std::chrono::seconds(waits ? graph_.step(task.step).retry_wait_s : 0),
                                  .split_index = task.split_index,
                                  .join = task.join,
                                  .num_parallel = task.num_parallel,

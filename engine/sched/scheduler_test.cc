@@ -43,6 +43,30 @@ TEST(Linear, AFlowOfOneStep) {
   EXPECT_EQ(run.ok(1, {}), (Texts{"1.0 `Task finished successfully.`", "finish successful"}));
 }
 
+TEST(Remote, ARepeatedAttemptWaitsAndTheFallbackIsLocal) {
+  auto step = linear("start", "end");
+  step.backend = flow::Backend::kubernetes;
+  step.retry_wait_s = 120;
+  step.user_retries = 1;
+  step.fallback_retries = 1;
+  Script run(graph({step, end()}));
+  EXPECT_EQ(run.begin(), (Texts{"start 1 start on kubernetes <- _parameters/0"}));
+  EXPECT_EQ(run.failed(1), (Texts{"1.0 stores `Task failed.`", "start 1 start retry 1 on kubernetes after 120s <- _parameters/0"}));
+  EXPECT_EQ(run.failed(1, 1), (Texts{"1.1 stores `Task failed.`", "start 1 start fallback 2 <- _parameters/0"}));
+  EXPECT_EQ(run.ok(1, {"end"}, std::nullopt, 2), (Texts{"1.2 `Task finished successfully.`", "start 2 end <- start/1"}));
+}
+
+TEST(Remote, WhatIsNotRepeatedIsToBlameAtTheEnd) {
+  flow::Graph hello_graph = hello();
+  Scheduler scheduler(hello_graph, {});
+  (void)scheduler.apply(Begin{}, {});
+  const AttemptEnded ended{.task = 1, .attempt = 0, .exit_code = kExitDisallowRetry, .transition = std::nullopt};
+  const auto commands = scheduler.apply(ended, {});
+  const auto& finish = std::get<FinishRun>(commands.back());
+  EXPECT_EQ(finish.end, FinishRun::End::failed);
+  EXPECT_EQ(finish.failed_task, (TaskRef{.step = 0, .task = 1}));
+}
+
 TEST(Branches, JoinInputsAreInTheOrderOfTheSplit) {
   Script run(graph({split("start", {"a", "b"}, "j"), linear("a", "a2"), linear("a2", "j"), linear("b", "j"), join("j", "end"), end()}));
   run.begin();

@@ -114,6 +114,7 @@ class Scheduler::State {
     Failure failure;
     TaskRef task;
   };
+  std::optional<TaskRef> not_repeated_;  ///< the last task whose failure did not stop the run
   std::optional<Trouble> trouble_;  ///< found while planning clones; fails the run after them
 
   std::vector<StepCount> counts_;

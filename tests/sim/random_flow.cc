@@ -34,6 +34,10 @@ class Builder {
   StepSpec settings(StepSpec step) {
     if (random_.chance(25)) step.user_retries = static_cast<int>(random_.below(4));
     if (random_.chance(10)) step.fallback_retries = 1;
+    if (random_.chance(20)) {
+      step.backend = flow::Backend::kubernetes;
+      step.retry_wait_s = static_cast<int>(random_.below(200));
+    }
     if (random_.chance(20)) step.timeout_s = 1.0 + static_cast<double>(random_.below(60));
     return step;
   }

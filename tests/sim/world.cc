@@ -336,6 +336,10 @@ void World::carry_out_start(const sched::StartAttempt& command) {
   if (command.attempt > step.user_retries) kind = sched::AttemptKind::fallback;
   else if (command.attempt > 0) kind = sched::AttemptKind::retry;
   if (command.kind != kind) return broken("an attempt is of the wrong kind");
+  const bool remote = step.backend == flow::Backend::kubernetes && kind != sched::AttemptKind::fallback;
+  if ((command.backend == flow::Backend::kubernetes) != remote) return broken("an attempt is in the wrong place");
+  const int wait_s = remote && command.attempt > 0 ? step.retry_wait_s : 0;
+  if (command.wait != std::chrono::seconds(wait_s)) return broken("an attempt waits for the wrong time");
   if (command.attempt == 0) {
     if (command.task != ++last_number_) return broken("task numbers do not count up");
     if (!oracle_->start(command.task, seen, false)) return broken("the task that starts is not the next one expected");
@@ -351,8 +355,8 @@ void World::carry_out_start(const sched::StartAttempt& command) {
   const double longest_ms = step.timeout_s && faults_.hangs == 0 ? *step.timeout_s * 1000 : 100'000;
   const Duration length = random_.chance(10) ? Duration(0) : std::chrono::milliseconds(random_.below(static_cast<std::uint64_t>(longest_ms)));
   const bool hangs = step.timeout_s && random_.chance(faults_.hangs);
-  plan_end(command.task, now_ + (hangs ? kNever : length));
-  if (hangs || random_.chance(90)) deliver_later_.push_back(sched::AttemptStarted{.task = command.task, .attempt = command.attempt});
+  plan_end(command.task, now_ + command.wait + (hangs && !remote ? kNever : length));
+  if (!remote && (hangs || random_.chance(90))) deliver_later_.push_back(sched::AttemptStarted{.task = command.task, .attempt = command.attempt});
 }
 
 void World::carry_out_clone(const sched::CloneTask& command) {

@@ -37,6 +37,8 @@ struct CommandText {
     std::string text = "start " + place_of(graph, c);
     if (c.kind == AttemptKind::retry) text += fmt::format(" retry {}", c.attempt);
     if (c.kind == AttemptKind::fallback) text += fmt::format(" fallback {}", c.attempt);
+    if (c.backend != flow::Backend::local) text += fmt::format(" on {}", flow::to_string(c.backend));
+    if (c.wait > Duration(0)) text += fmt::format(" after {}s", std::chrono::duration_cast<std::chrono::seconds>(c.wait).count());
     return text + (c.join ? " join" : "") + inputs_of(graph, c.inputs);
   }
   std::string operator()(const CloneTask& c) const {
