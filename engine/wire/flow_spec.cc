@@ -23,6 +23,9 @@ using codec::get_strings;
 using codec::get_uint;
 using codec::Json;
 
+/// A year: a longer one is a mistake, and would not fit the clock's arithmetic for ever.
+constexpr std::int64_t kRetryWaitMax = 366 * 24 * 3600;
+
 Error misuse(std::string what, std::string why = {}) {
   return Error{.kind = Kind::misuse, .what = std::move(what), .why = std::move(why)};
 }
@@ -67,6 +70,9 @@ Result<flow::StepSpec> step_spec(const Json& json) {
   const auto place = flow::backend_from(backend);
   if (!place) return misuse(fmt::format("step `{}` is to run on `{}`", step.name, backend), "the engine knows no such backend");
   step.backend = *place;
+  const std::int64_t wait = HR_TRY(find_int(json, "retry_wait_s")).value_or(0);
+  if (wait < 0 || wait > kRetryWaitMax) return misuse(fmt::format("`retry_wait_s` is {}", wait), fmt::format("it must be 0 to {}", kRetryWaitMax));
+  step.retry_wait_s = static_cast<int>(wait);
   return step;
 }
 
@@ -111,8 +117,8 @@ Result<flow::Limits> limits_of(const Json& body) {
   return limits;
 }
 
-/// The pickles stand one after another in the payload.
-Result<std::vector<ParameterValue>> parameters_of(const Json& body, std::string_view payload) {
+/// The pickles stand one after another in the payload, which then holds what follows them.
+Result<std::vector<ParameterValue>> parameters_of(const Json& body, std::string_view& payload) {
   std::vector<ParameterValue> parameters;
   for (const Json& item : *HR_TRY(get_array(body, "parameters"))) {
     ParameterValue value;
@@ -125,8 +131,31 @@ Result<std::vector<ParameterValue>> parameters_of(const Json& body, std::string_
     payload.remove_prefix(size);
     parameters.push_back(std::move(value));
   }
-  if (!payload.empty()) return misuse(fmt::format("{} bytes follow after the last parameter", payload.size()));
   return parameters;
+}
+
+/// The code package is the end of the payload.
+Result<std::optional<PodRun>> pod_run_of(const Json& body, std::string_view& payload) {
+  const Json* json = HR_TRY(find_object(body, "pods"));
+  if (json == nullptr) return std::optional<PodRun>();
+  PodRun run;
+  const Json* environment = HR_TRY(get_object(*json, "environment"));
+  for (const auto& [name, value] : environment->items()) run.environment[name] = HR_TRY(get_string(*environment, name));
+  run.command = HR_TRY(get_strings(*json, "command"));
+  run.configs = HR_TRY(get_string(*json, "configs"));
+  const Json* package = HR_TRY(get_object(*json, "code_package"));
+  run.package_metadata = HR_TRY(get_string(*package, "metadata"));
+  const std::uint64_t size = HR_TRY(get_uint(*package, "size"));
+  if (size > payload.size()) return misuse("the code package is cut off");
+  run.package = payload.substr(0, size);
+  payload.remove_prefix(size);
+  return std::optional(std::move(run));
+}
+
+/// A run with pods must know what they have in common; a spin runs every step locally.
+Result<void> check_pods(const RunSpec& spec) {
+  if (spec.pods.empty() || spec.pod_run || spec.command == RunCommand::spin) return {};
+  return misuse("`pods` is not there", fmt::format("step `{}` runs on Kubernetes", spec.graph.name(spec.pods.begin()->first)));
 }
 
 Result<flow::StepIndex> step_named(const flow::Graph& graph, const std::string& name) {
@@ -220,12 +249,16 @@ Result<RunSpec> run_spec(const Frame& frame) {
   spec.ui_url = HR_TRY(find_string(body, "ui_url")).value_or("");
   spec.limits = HR_TRY(limits_of(body));
   spec.pods = HR_TRY(pods_of(body, spec.graph));
-  spec.parameters = HR_TRY(parameters_of(body, frame.payload));
+  std::string_view payload = frame.payload;
+  spec.parameters = HR_TRY(parameters_of(body, payload));
+  spec.pod_run = HR_TRY(pod_run_of(body, payload));
+  if (!payload.empty()) return misuse(fmt::format("{} bytes follow after the last part of the payload", payload.size()));
   spec.includes = HR_TRY(includes_of(body));
   spec.resume = std::move(resume);
   spec.spin = std::move(spin);
   if ((spec.command == RunCommand::resume) != spec.resume.has_value()) return misuse("`resume` is there exactly for the command resume");
   if ((spec.command == RunCommand::spin) != spec.spin.has_value()) return misuse("`spin` is there exactly for the command spin");
+  HR_TRY(check_pods(spec));
   return spec;
 }
 

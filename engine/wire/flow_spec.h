@@ -50,6 +50,15 @@ struct SpinSpec {
   std::optional<std::int64_t> split_index;
 };
 
+/// What all pods of a run have in common.
+struct PodRun {
+  std::map<std::string, std::string> environment;  ///< of their containers
+  std::vector<std::string> command;  ///< what runs a step in the unpacked code package, without the interpreter and `step NAME`
+  std::string configs;               ///< JSON text for --local-config-file; "" if the flow has no configs
+  std::string package;               ///< the code package: bytes of a tar, gzip'd
+  std::string package_metadata;      ///< JSON text
+};
+
 struct RunSpec {
   RunCommand command = RunCommand::run;
   std::string flow;
@@ -69,6 +78,7 @@ struct RunSpec {
   flow::Limits limits;
   flow::Graph graph;
   std::map<flow::StepIndex, PodSettings> pods;  ///< of each step whose backend is Kubernetes, and of no other
+  std::optional<PodRun> pod_run;                ///< there whenever a step is to run as a pod
   std::vector<ParameterValue> parameters;
   std::vector<IncludedFile> includes;
   std::optional<ResumeSpec> resume;

@@ -21,7 +21,7 @@ codec::Json spec_json() {
   return *json;
 }
 
-Frame spec_frame(codec::Json body) { return {.id = 0, .body = std::move(body), .payload = "12345"}; }
+Frame spec_frame(codec::Json body) { return {.id = 0, .body = std::move(body), .payload = "12345package"}; }
 
 /// The error after a change to the sample.
 std::string refusal(const std::function<void(codec::Json&)>& change) {
@@ -58,6 +58,11 @@ TEST(RunSpec, SampleIsUnderstood) {
   EXPECT_EQ(pod.memory_mb, "6000.0");
   EXPECT_EQ(pod.namespace_, "ml");
   EXPECT_EQ(pod.tmpfs_size_mib, 512);
+  EXPECT_EQ(spec->graph.step(*spec->graph.find("gather")).retry_wait_s, 120);
+  ASSERT_TRUE(spec->pod_run.has_value());
+  EXPECT_EQ(spec->pod_run->package, "package");
+  EXPECT_EQ(spec->pod_run->command, (std::vector<std::string>{"sample.py", "--quiet"}));
+  EXPECT_EQ(spec->pod_run->environment.at("METAFLOW_USER"), "ann");
 }
 
 TEST(RunSpec, IsReadFromAMemfd) {
@@ -78,8 +83,11 @@ TEST(RunSpec, RefusesWithTheNameOfTheField) {
   EXPECT_EQ(refusal([](auto& b) { b["graph"]["steps"][0]["next"][0] = "gone"; }), "step `start` names `gone` as its next step");
   EXPECT_EQ(refusal([](auto& b) { b["graph"]["steps"][2].erase("kubernetes"); }), "step `gather` has no `kubernetes`");
   EXPECT_EQ(refusal([](auto& b) { b["graph"]["steps"][2]["kubernetes"].erase("image"); }), "the field `image` is not there");
-  EXPECT_EQ(refusal([](auto& b) { b["parameters"][1]["size"] = 3; }), "the value of parameter `beta` is cut off");
-  EXPECT_EQ(refusal([](auto& b) { b["parameters"][1]["size"] = 1; }), "1 bytes follow after the last parameter");
+  EXPECT_EQ(refusal([](auto& b) { b["parameters"][1]["size"] = 10; }), "the value of parameter `beta` is cut off");
+  EXPECT_EQ(refusal([](auto& b) { b["parameters"][1]["size"] = 3; }), "the code package is cut off");
+  EXPECT_EQ(refusal([](auto& b) { b["parameters"][1]["size"] = 1; }), "1 bytes follow after the last part of the payload");
+  EXPECT_EQ(refusal([](auto& b) { b["graph"]["steps"][2]["retry_wait_s"] = -1; }), "`retry_wait_s` is -1");
+  EXPECT_EQ(refusal([](auto& b) { b["pods"] = nullptr; }), "7 bytes follow after the last part of the payload");
   EXPECT_EQ(refusal([](auto& b) { b["resume"] = nullptr; }), "`resume` is there exactly for the command resume");
   EXPECT_EQ(refusal([](auto& b) { b["resume"]["rerun"] = {"what"}; }), "the flow has no step `what`");
 }
