@@ -77,19 +77,19 @@ class _FlowState(MutableMapping[FlowStateItems, Any]):
 
 
 class _ClassBody(dict[str, object]):
-    """The namespace in which a flow's class body runs: knows the step decorators that its module did not import.
+    """The namespace in which a flow's class body runs: adds to the NameError of a name of metaflow which import is missing.
 
-    The product page's second program says `@kubernetes` and imports `batch`; a decorator's name in a flow has one meaning, so
-    it works. A name that the module or Python has comes first, and anything else unknown stays a NameError.
+    What the module or Python has comes first, and a name that metaflow has not stays a plain NameError.
     """
 
     def __missing__(self, name: str) -> Any:
-        module = sys._getframe(1).f_globals
-        if name not in module and not hasattr(builtins, name):
-            from .decorators.registry import STEP_DECORATORS, decorator_function
+        if name in sys._getframe(1).f_globals or hasattr(builtins, name):
+            raise KeyError(name)
+        from .decorators.registry import STEP_DECORATORS
 
-            if name in STEP_DECORATORS:
-                return decorator_function(name)
+        metaflow = sys.modules.get("metaflow")
+        if name in STEP_DECORATORS or name in getattr(metaflow, "__all__", ()):
+            raise NameError("name '%s' is not defined\nhint: add the import: from metaflow import %s" % (name, name))
         raise KeyError(name)
 
 

@@ -31,7 +31,10 @@ class StepStart:
 
 def step_spec(graph: Any, name: str, entrypoint: List[str]) -> Dict[str, Any]:
     """STEP of the flow spec."""
+    from .pods import kubernetes_of, pod_settings, retry_wait_s
+
     node = graph[name]
+    kubernetes = kubernetes_of(node.decorators)
     user_retries, fallback_retries = _retries(node.decorators)
     start = StepStart(entrypoint, name)
     for deco in node.decorators:
@@ -54,7 +57,9 @@ def step_spec(graph: Any, name: str, entrypoint: List[str]) -> Dict[str, Any]:
         "fresh": bool(start.env),
         "environment": {str(key): str(value) for key, value in start.env.items()},
         "resources": _first_of(node.decorators, "resources", _resources),
-        "backend": "kubernetes" if any(deco.name == "kubernetes" for deco in node.decorators) else "local",
+        "backend": "kubernetes" if kubernetes else "local",
+        "kubernetes": pod_settings(kubernetes) if kubernetes else None,
+        "retry_wait_s": retry_wait_s(node.decorators) if kubernetes else 0,
     }
 
 
@@ -133,9 +138,15 @@ def sysmeta_of(info: Dict[str, str], script: str, git: Dict[str, Any]) -> List[D
 
 
 def start_run(
-    flow: Any, spec: Dict[str, Any], constants: List[Constant], step_command: Optional[List[str]] = None
+    flow: Any,
+    spec: Dict[str, Any],
+    constants: List[Constant],
+    step_command: Optional[List[str]] = None,
+    pods: Optional[Any] = None,
 ) -> None:
     """Forks the task host and becomes the engine; returns never. Raises EngineMissing.
+
+    pods: a `PodRun`, if a step runs in a pod.
 
     step_command: what runs a step in a fresh interpreter, without the words `step NAME`: interpreter, script, top-level
     options (`--with` of the decorators that the command line attached among them).
@@ -147,7 +158,8 @@ def start_run(
     spec["parameters"] = [
         {"name": name, "type": kind, "encoding": "pickle-v4", "size": len(data)} for name, kind, data in constants
     ]
-    spec_fd = _write_spec(spec, [data for _, _, data in constants])
+    spec["pods"] = pods.spec if pods else None
+    spec_fd = _write_spec(spec, [data for _, _, data in constants] + ([pods.package] if pods else []))
     from .host import fork_host
 
     link = fork_host(flow, step_command or [sys.executable, os.path.abspath(sys.argv[0])], (spec_fd,))

@@ -73,14 +73,22 @@ SECOND = (BIG_SUM.replace("step, resources", "step, batch, parallel_map")
                    "                             range(0, 80000, 10000))\n        self.sum = sum(parts)"))
 
 
-def test_second_program_needs_no_import_of_kubernetes(headrace, big_sum: Path) -> None:
-    """The page imports `batch` and writes `@kubernetes`: the flow is read, and its step is known to ask for a pod."""
+def test_second_program_lacks_an_import_and_is_told_which(headrace, big_sum: Path) -> None:
+    """The page imports `batch` and writes `@kubernetes`: Python's NameError, and one hint."""
     big_sum.write_text(SECOND)
-    shown = headrace(str(big_sum), "show")
-    assert shown.code == 0, shown.stderr
     ran = headrace.run(big_sum)
     assert ran.code == 1
-    assert "Kubernetes" in ran.stderr and "NameError" not in ran.stderr
+    assert ran.stderr.splitlines()[-2:] == [
+        "NameError: name 'kubernetes' is not defined", "hint: add the import: from metaflow import kubernetes"]
+    assert not list(headrace.folder.glob(".metaflow/BigSum/[0-9]*")), "a run was made"
+
+
+def test_second_program_with_its_import_wants_a_shared_datastore(headrace, big_sum: Path) -> None:
+    big_sum.write_text(SECOND.replace("step, batch,", "step, kubernetes,"))
+    assert headrace(str(big_sum), "--datastore", "s3", "--datastore-root", "s3://b/p", "show").code == 0
+    ran = headrace.run(big_sum)
+    assert ran.code == 1
+    assert "Kubernetes error" in ran.stderr and "--datastore s3" in ran.stderr and "Traceback" not in ran.stderr
 
 
 def test_second_program_sums_in_parallel(headrace, big_sum: Path) -> None:

@@ -11,7 +11,7 @@ from ..spec import start_run
 from .options import run_options, runner_options
 from .run import before_run, limits_of, spec_of
 from .start import CliState
-from .step_command import step_command
+from .step_command import pods_of, step_command
 
 _NO_ORIGIN = "A previous run id was not found. Specify --origin-run-id."
 
@@ -137,7 +137,8 @@ def resume(
         "clone_only": clone_only,
     }
     # Parameters are those of the origin run: the engine takes them over.
-    start_run(obj.flow, spec, [], step_command(obj, list(decospecs) + obj.tl_decospecs))
+    specs = list(decospecs) + obj.tl_decospecs
+    start_run(obj.flow, spec, [], step_command(obj, specs), pods_of(obj, specs))
 
 
 def _is_integer(text: str) -> bool:

@@ -10,12 +10,13 @@ import click
 from .. import settings
 from ..errors import CommandException
 from ..identity import get_username, resolve_identity
+from ..pods import make_package
 from ..spec import Identity, Roots, base_spec, constants_of, start_run, sysmeta_of
 from ..tags import validate_tags
 from . import context
 from .options import ParameterCommand, run_options, runner_options
 from .start import attach_decospecs, init_step_decorators, refuse_remote_datastore
-from .step_command import step_command
+from .step_command import pods_of, step_command
 
 
 def before_run(obj: Any, tags: Any, decospecs: Any, skip_decorators: bool = False) -> None:
@@ -29,7 +30,8 @@ def before_run(obj: Any, tags: Any, decospecs: Any, skip_decorators: bool = Fals
         init_step_decorators(obj)
     obj.graph = obj.flow._graph
     obj.metadata.add_sticky_tags(tags=tags)
-    _init_runtime(obj)  # a step for a place where nothing can run yet is refused here
+    obj.package = make_package(obj)
+    _init_runtime(obj)
     refuse_remote_datastore(obj.flow_datastore.TYPE)
 
 
@@ -130,4 +132,5 @@ def run(
     with collected(obj.flow_datastore) as includes:
         constants = constants_of(obj.flow, obj.graph, parameters, obj.config_options)
     spec["includes"] = includes
-    start_run(obj.flow, spec, constants, step_command(obj, list(decospecs) + obj.tl_decospecs))
+    specs = list(decospecs) + obj.tl_decospecs
+    start_run(obj.flow, spec, constants, step_command(obj, specs), pods_of(obj, specs))

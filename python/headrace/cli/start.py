@@ -275,11 +275,11 @@ def _banner(state: CliState, quiet: bool) -> None:
 
 
 def refuse_remote_datastore(kind: str) -> None:
-    """Raises CommandException for a datastore that is not a local directory."""
-    if kind in ("s3", "azure", "gs"):
+    """Raises CommandException for a datastore that the engine does not have."""
+    if kind in ("azure", "gs"):
         raise CommandException(
-            "This version of Headrace keeps data in local directories only, so --datastore %s cannot be used. Use "
-            "--datastore local (the default), or unset METAFLOW_DEFAULT_DATASTORE." % kind
+            "Headrace keeps data in local directories and in S3, so --datastore %s cannot be used. Use --datastore local "
+            "(the default) or --datastore s3, or unset METAFLOW_DEFAULT_DATASTORE." % kind
         )
 
 

@@ -22,7 +22,21 @@ def step_command(obj: Any, decospecs: Iterable[str]) -> List[str]:
         else:
             # The working directory may be another one by now; what Python itself started from is an absolute path.
             entrypoint[1] = os.path.abspath(getattr(main, "__file__", None) or entrypoint[1])
-    command = entrypoint + [
+    return entrypoint + task_options(obj, decospecs) + _config_options(obj.flow)
+
+
+def pods_of(obj: Any, decospecs: Iterable[str]) -> Any:
+    """The `PodRun` of this command, None if no step runs in a pod."""
+    from ..pods import pod_run
+    from ..user_configs import dump_config_values
+
+    values = dump_config_values(obj.flow)
+    return pod_run(obj, task_options(obj, decospecs) + _config_values(values), values)
+
+
+def task_options(obj: Any, decospecs: Iterable[str]) -> List[str]:
+    """Top-level options for a process that runs one step."""
+    command = [
         "--quiet",
         "--no-pylint",
         "--metadata", "local",
@@ -34,8 +48,7 @@ def step_command(obj: Any, decospecs: Iterable[str]) -> List[str]:
     ]
     for spec in decospecs:
         command += ["--with", spec]
-    command += _decorator_options(obj.flow) + _config_options(obj.flow)
-    return command
+    return command + _decorator_options(obj.flow)
 
 
 def _decorator_options(flow: Any) -> List[str]:
@@ -60,8 +73,13 @@ def _config_options(flow: Any) -> List[str]:
     import json
 
     path = _memory_file(json.dumps(values).encode("utf-8"))
-    options = ["--local-config-file", path]
-    for name in values["user_configs"]:
+    return ["--local-config-file", path] + _config_values(values)
+
+
+def _config_values(values: Any) -> List[str]:
+    """Options that take each config's value from the file of `--local-config-file`."""
+    options: List[str] = []
+    for name in values["user_configs"] if values else ():
         options += ["--config-value", name, "kv.%s" % name]
     return options
 

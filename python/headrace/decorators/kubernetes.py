@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Any, Dict
 
 from ..errors import MetaflowException
+from ..pods import check_datastore
 from .base import StepDecorator
 from .kubernetes_values import (
     KubernetesException,
@@ -23,10 +25,14 @@ SUPPORTED_KUBERNETES_QOS_CLASSES = ["Guaranteed", "Burstable"]
 #: A pod with less than this would end before its step has begun.
 _SECONDS_MIN = 60
 
-_NOT_YET = (
-    "This version of Headrace cannot run steps on Kubernetes yet. To run step *%s* locally, leave out `--with kubernetes` "
-    "or remove @kubernetes from the step."
-)
+#: Metadata of an attempt in a pod, from the pod's environment.
+_POD_FACTS = {
+    "kubernetes-pod-name": "METAFLOW_KUBERNETES_POD_NAME",
+    "kubernetes-pod-namespace": "METAFLOW_KUBERNETES_POD_NAMESPACE",
+    "kubernetes-pod-id": "METAFLOW_KUBERNETES_POD_ID",
+    "kubernetes-pod-service-account-name": "METAFLOW_KUBERNETES_SERVICE_ACCOUNT_NAME",
+    "kubernetes-node-ip": "METAFLOW_KUBERNETES_NODE_IP",
+}
 
 
 class KubernetesDecorator(StepDecorator):
@@ -124,6 +130,7 @@ class KubernetesDecorator(StepDecorator):
         self.environment = environment
         self.step = step_name
         self.flow_datastore = flow_datastore
+        check_datastore(step_name, flow_datastore.TYPE)
         names = {deco.name for deco in decorators}
         qos = self.attributes["qos"]
         if qos is not None and qos.lower() not in [known.lower() for known in SUPPORTED_KUBERNETES_QOS_CLASSES]:
@@ -140,6 +147,11 @@ class KubernetesDecorator(StepDecorator):
             raise MetaflowException(
                 "Step *%s* contains a @parallel decorator with the @catch decorator. @catch is not supported with "
                 "@parallel on Kubernetes." % step_name
+            )
+        if "parallel" in names:
+            raise KubernetesException(
+                "Step *%s* is a @parallel step, and this version of Headrace does not run the nodes of such a step as pods. "
+                "Run the step locally: remove @kubernetes from it, or use a foreach with independent tasks." % step_name
             )
         self.run_time_limit = get_run_time_limit_for_task(decorators)
         if self.run_time_limit < _SECONDS_MIN:
@@ -192,8 +204,21 @@ class KubernetesDecorator(StepDecorator):
                 "Invalid %s value: *%s* for step *%s* (should be an integer greater than 0)" % (name, value, step_name)
             )
 
-    def runtime_init(self, flow: Any, graph: Any, package: Any, run_id: Any) -> None:
-        raise KubernetesException(_NOT_YET % self.step)
+    def task_pre_step(self, step_name: str, task_datastore: Any, metadata: Any, run_id: Any, task_id: Any, flow: Any,
+                      graph: Any, retry_count: int, max_user_code_retries: int, ubf_context: Any, inputs: Any) -> None:
+        if not self.attributes["tmpfs_tempdir"]:
+            from ..current import current
+
+            current._update_env({"tempdir": self.attributes["tmpfs_path"]})
+        # The fallback of `@catch` runs locally.
+        if "METAFLOW_KUBERNETES_WORKLOAD" in os.environ:
+            from ..metadatum import MetaDatum
+
+            tags = ["attempt_id:%d" % retry_count]
+            facts = [(field, os.environ.get(name)) for field, name in _POD_FACTS.items()]
+            metadata.register_metadata(
+                run_id, step_name, task_id, [MetaDatum(field, value, field, tags) for field, value in facts if value]
+            )
 
 
 KubernetesDecorator.__module__ = "metaflow.plugins.kubernetes.kubernetes_decorator"

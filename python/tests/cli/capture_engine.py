@@ -29,6 +29,12 @@ def main() -> int:
         except Exception as e:
             value = "%s: %s" % (type(e).__name__, e)
         values.append([item["name"], item["type"], value])
+    if spec.get("pods"):
+        size = spec["pods"]["code_package"]["size"]
+        with open(os.environ["CAPTURE"] + ".package", "wb") as out:
+            out.write(payload[at : at + size])
+        at += size
+    assert at == len(payload)
     with open(os.environ["CAPTURE"], "w") as out:
         json.dump({"spec": spec, "parameters": values, "argv": sys.argv[1:], "pid": os.getpid()}, out)
     os.close(host_fd)

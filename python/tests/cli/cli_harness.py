@@ -36,6 +36,9 @@ class Ran:
         stored = json.loads(captured.read_text()) if captured.exists() else None
         self.spec: Optional[Dict[str, Any]] = stored and stored["spec"]
         self.parameters: Dict[str, str] = {name: value for name, _, value in stored["parameters"]} if stored else {}
+        package = captured.with_name(captured.name + ".package")
+        #: The code package that the engine was given.
+        self.package = package.read_bytes() if package.exists() else b""
         self.types: Dict[str, str] = {name: kind for name, kind, _ in stored["parameters"]} if stored else {}
 
     def step(self, name: str) -> Dict[str, Any]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -166,7 +168,7 @@ def test_git_is_asked_about_the_flow(command: Any, folder: Path) -> None:
         (["run", "--with", "retry:times=9"], 1, "Flow failed:", "The maximum number of retries is @retry(times=4)"),
         (["run", "--with", "retry:tim=1"], 1, "Unknown decorator attribute:", "tim"),
         (["run", "--with", "retry:times"], 1, "Invalid command:", "times"),
-        (["run", "--with", "kubernetes"], 1, "Kubernetes error:", "Kubernetes yet"),
+        (["run", "--with", "kubernetes"], 1, "Kubernetes error:", "--datastore s3"),
         (["run", "--with", "conda"], 1, "Incompatible environment:", "environment"),
         (["--metadata", "service", "run"], 1, "Invalid command:", "--metadata local"),
         (["--datastore", "s3", "run"], 1, "Invalid command:", "METAFLOW_DATASTORE_SYSROOT_S3"),
@@ -210,19 +212,79 @@ def test_usage_errors_end_with_two(command: Any, words: Any, part: str) -> None:
     assert "Usage: flow.py" in ran.err and "\nError: " in ran.err and part in ran.err
 
 
-def test_s3_is_refused_once_the_flow_is_checked(command: Any) -> None:
-    env = {"METAFLOW_DATASTORE_SYSROOT_S3": "s3://b/p"}
-    ran = command(HELLO, "--no-pylint", "--datastore", "s3", "run", **env)
+def test_a_datastore_that_there_is_not_is_refused_once_the_flow_is_checked(command: Any) -> None:
+    env = {"METAFLOW_DATASTORE_SYSROOT_GS": "gs://b/p"}
+    ran = command(HELLO, "--no-pylint", "--datastore", "gs", "run", **env)
     assert ran.code == 1 and "The graph looks good!" in ran.err and "--datastore local" in ran.err
-    assert command(HELLO, "--datastore", "s3", "show", **env).code == 0
+    assert command(HELLO, "--datastore", "gs", "show", **env).code == 0
 
 
-def test_kubernetes_validates_and_then_says_that_it_is_missing(command: Any) -> None:
-    env = {"METAFLOW_DATASTORE_SYSROOT_S3": "s3://b/p"}
-    ran = command(HELLO, "--no-pylint", "--datastore", "s3", "run", "--with", "kubernetes:memory=4096", **env)
-    assert ran.code == 1 and ran.spec is None and "kubernetes" in ran.err.split("looks good!")[1]
-    ran = command(HELLO, "--no-pylint", "--datastore", "s3", "run", "--with", "kubernetes:qos=bad", **env)
-    assert ran.code == 1 and "bad" in ran.err.split("looks good!")[1]
+def test_s3_reaches_the_engine(command: Any) -> None:
+    ran = command(HELLO, "--no-pylint", "--datastore", "s3", "run", **S3)
+    assert ran.spec is not None and ran.spec["datastore"] == {"type": "s3", "root": "s3://b/p"}
+    assert ran.spec["metadata_root"].endswith("/.metaflow")
+
+
+S3 = {"METAFLOW_DATASTORE_SYSROOT_S3": "s3://b/p"}
+
+
+def test_kubernetes_is_validated(command: Any) -> None:
+    ran = command(HELLO, "--no-pylint", "--datastore", "s3", "run", "--with", "kubernetes:qos=bad", **S3)
+    assert ran.code == 1 and ran.spec is None and "bad" in ran.err.split("looks good!")[1]
+
+
+def test_a_step_with_kubernetes_is_a_pod_for_the_engine(command: Any) -> None:
+    source = HELLO.replace("import FlowSpec, step", "import FlowSpec, step, kubernetes, resources, retry, environment").replace(
+        "    @step\n    def end",
+        "    @environment(vars={'A': 1})\n    @retry(minutes_between_retries=3)\n    @resources(memory=6000)\n"
+        "    @kubernetes(cpu=4, memory=1000, gpu=2, secrets='k1,k2', image='i', use_tmpfs=True)\n    @step\n    def end",
+    )
+    ran = command(source, "--no-pylint", "--datastore", "s3", "run", METAFLOW_KUBERNETES_SECRETS="k2,k3",
+                  METAFLOW_KUBERNETES_LABELS="team=a", METAFLOW_DEBUG_S3CLIENT="1", METAFLOW_S3_ENDPOINT_URL="http://s3", **S3)
+    assert ran.spec is not None, ran.err
+    start, end = ran.step("start"), ran.step("end")
+    assert (start["backend"], start["kubernetes"], start["retry_wait_s"]) == ("local", None, 0)
+    assert (end["backend"], end["retry_wait_s"], end["environment"]) == ("kubernetes", 180, {"A": "1"})
+    assert end["kubernetes"] == {
+        "image": "i", "image_pull_policy": "", "namespace": "default", "service_account": "", "cpu": "4.0", "memory_mb": "6000.0",
+        "disk_mb": "10240.0", "gpu": "2", "gpu_vendor": "nvidia", "qos": "burstable", "executable": "", "image_pull_secrets": [],
+        "secrets": ["k1", "k2", "k3"], "labels": {"team": "a"}, "annotations": {}, "node_selector": {},
+        "persistent_volume_claims": {}, "tolerations": [], "extended_resources": {}, "security_context": None,
+        "tmpfs_size_mib": 500, "tmpfs_path": "/metaflow_temp", "tmpfs_tempdir": True, "shared_memory_mib": None, "port": None,
+        "time_limit_s": 432000,
+    }
+    pods = ran.spec["pods"]
+    assert pods["command"][:3] == ["flow.py", "--quiet", "--no-pylint"] and pods["configs"] == ""
+    assert pods["command"][pods["command"].index("--datastore-root") + 1] == "s3://b/p"
+    found = pods["environment"]
+    assert found["METAFLOW_DATASTORE_SYSROOT_S3"] == "s3://b/p" and found["METAFLOW_DATATOOLS_S3ROOT"] == "s3://b/p/data"
+    assert found["METAFLOW_S3_ENDPOINT_URL"] == "http://s3" and found["METAFLOW_DEBUG_S3CLIENT"] == "True"
+    assert found["METAFLOW_DEFAULT_DATASTORE"] == "s3" and found["METAFLOW_USER"] == "ann"
+    assert found["METAFLOW_KUBERNETES_WORKLOAD"] == "1" and found["METAFLOW_FLOW_FILENAME"] == "flow.py"
+    assert "METAFLOW_DATASTORE_SYSROOT_LOCAL" not in found and "METAFLOW_DEBUG_CONDA" not in found
+    assert not any(name.startswith("AWS_") for name in found), "credentials come from the pod's own place"
+
+
+def test_the_code_package_goes_with_a_run_that_has_pods(command: Any) -> None:
+    ran = command(HELLO, "--no-pylint", "--datastore", "s3", "run", "--with", "kubernetes", **S3)
+    assert ran.spec is not None, ran.err
+    metadata = ran.spec["pods"]["code_package"]["metadata"]
+    assert json.loads(metadata) == {"version": 0, "archive_format": "tgz", "mfcontent_version": 1}
+    with tarfile.open(fileobj=io.BytesIO(ran.package), mode="r:gz") as archive:
+        names = archive.getnames()
+    assert "flow.py" in names and ".mf_code/metaflow/__init__.py" in names and ".mf_meta/INFO" in names
+    assert ["--with", "kubernetes"] == ran.spec["pods"]["command"][-2:]
+    assert command(HELLO, "--no-pylint", "run").spec["pods"] is None
+
+
+def test_nodes_of_a_parallel_step_are_no_pods(command: Any) -> None:
+    source = HELLO.replace("import FlowSpec, step", "import FlowSpec, step, parallel, kubernetes").replace(
+        "self.next(self.end)", "self.next(self.work, num_parallel=2)").replace(
+        "    @step\n    def end",
+        "    @kubernetes\n    @parallel\n    @step\n    def work(self):\n        self.next(self.join)\n\n    @step\n"
+        "    def join(self, inputs):\n        self.next(self.end)\n\n    @step\n    def end")
+    ran = command(source, "--no-pylint", "--datastore", "s3", "run", **S3)
+    assert ran.code == 1 and ran.spec is None and "Step work is a @parallel step" in ran.err
 
 
 def test_an_unknown_exception_shows_its_traceback(command: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Dict
 
 import pytest
 
-from driver import RemoteStore, Store
+from driver import Metadata, RemoteStore, Store
 from headrace import settings
 from headrace.decorators.kubernetes import KubernetesDecorator
 from headrace.decorators.registry import step_decorator_class
@@ -111,14 +111,31 @@ def test_time_limit_is_that_of_timeout() -> None:
     assert settled([("timeout", {"minutes": 2})])["run_time_limit"] == 120
 
 
-def test_running_is_refused_with_what_to_do() -> None:
-    deco = KubernetesDecorator()
-    deco.external_init()
-    deco.step_init(None, None, "start", [deco], None, Store(), print)
+def test_a_datastore_that_pods_cannot_reach_is_refused(monkeypatch: Any) -> None:
     with pytest.raises(MetaflowException) as error:
-        deco.runtime_init(None, None, None, "1")
+        settled(store=Store)
     assert error.value.headline == "Kubernetes error"
-    assert "cannot run steps on Kubernetes yet" in str(error.value) and "leave out `--with kubernetes`" in str(error.value)
+    assert "*start*" in str(error.value) and "--datastore s3" in str(error.value)
+    # In the pod itself the launcher has checked it.
+    monkeypatch.setenv("METAFLOW_KUBERNETES_WORKLOAD", "1")
+    assert settled(store=Store)["cpu"] == "1"
+
+
+def pre_step(deco: KubernetesDecorator) -> Metadata:
+    metadata = Metadata()
+    deco.task_pre_step("start", None, metadata, "1", "2", None, None, 1, 0, None, None)
+    return metadata
+
+
+def test_an_attempt_in_a_pod_says_in_which(monkeypatch: Any) -> None:
+    deco = KubernetesDecorator()
+    assert pre_step(deco).records == [], "a fallback runs locally"
+    monkeypatch.setenv("METAFLOW_KUBERNETES_WORKLOAD", "1")
+    monkeypatch.setenv("METAFLOW_KUBERNETES_POD_NAME", "p-1")
+    monkeypatch.setenv("METAFLOW_KUBERNETES_NODE_IP", "10.0.0.1")
+    assert [(r.field, r.value, r.tags) for r in pre_step(deco).records] == [
+        ("kubernetes-pod-name", "p-1", ["attempt_id:1"]), ("kubernetes-node-ip", "10.0.0.1", ["attempt_id:1"]),
+    ]
 
 
 def test_configuration_counts_only_for_defaults(monkeypatch: Any) -> None:
