@@ -50,7 +50,7 @@ class PodListener {
   virtual void note(std::string line) = 0;
   /// The name of the pod that the API server has accepted; again for a new try.
   virtual void placed(std::string pod) = 0;
-  /// A line of the task, without its newline. `seq` counts from 0 in one try and never repeats; lines of the bootstrap, before
+  /// A line of the task, without its newline. `seq` counts from 1 in one try and never repeats; lines of the bootstrap, before
   /// the agent runs, have no number (nullopt) and the time of their arrival.
   virtual void output(bool err, WallTime when, std::optional<std::uint64_t> seq, std::string_view line) = 0;
 };
@@ -76,7 +76,7 @@ struct PodEnd {
   std::string pod;
   std::string namespace_;
   std::int64_t peak_kb = 0;  ///< 0 unknown
-  /// Numbered lines the pod has written, as far as its log could be read; above `report->lines_stored` some are not in the datastore.
+  /// The highest number of a line, as far as the pod's log could be read; lines above `report->lines_stored` are not in the datastore.
   std::uint64_t lines = 0;
   int tries = 1;
   /// Set unless `done` or `task_failed`. Of kind `misuse` or `denied`: another attempt would end the same way.

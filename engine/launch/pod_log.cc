@@ -14,7 +14,7 @@ PodLine parse_pod_line(std::string_view line) {
   const char* stop = line.data() + line.size();
   std::uint64_t seq = 0;
   auto [end, error] = std::from_chars(start, stop, seq);
-  if (error != std::errc{}) return unframed;
+  if (error != std::errc{} || seq == 0) return unframed;
   std::string_view rest(end, static_cast<std::size_t>(stop - end));
   if (rest.size() < 4 || rest[0] != '|' || (rest[1] != 'o' && rest[1] != 'e') || rest[2] != '|') return unframed;
   const bool err = rest[1] == 'e';
@@ -39,15 +39,15 @@ void PodLog::take(std::string_view line, std::vector<PodLine>& out) {
     out.push_back(parsed);
     return;
   }
-  if (*parsed.seq < next_seq_) {
-    repeating_ = *parsed.seq + 1 < next_seq_;
+  if (*parsed.seq <= last_seq_) {
+    repeating_ = *parsed.seq < last_seq_;
     if (!repeating_) skip_unframed_ = unframed_;
     return;
   }
   repeating_ = false;
   skip_unframed_ = 0;
   unframed_ = 0;
-  next_seq_ = *parsed.seq + 1;
+  last_seq_ = *parsed.seq;
   last_time_ = parsed.when;
   out.push_back(parsed);
 }
@@ -84,7 +84,7 @@ std::vector<PodLine> PodLog::finish() {
 
 void PodLog::restart() {
   partial_.clear();
-  repeating_ = next_seq_ > 0;
+  repeating_ = last_seq_ > 0;
   skip_unframed_ = repeating_ ? 0 : unframed_;
 }
 

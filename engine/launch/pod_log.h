@@ -35,8 +35,8 @@ class PodLog {
   /// The log comes again, from somewhere before the last line.
   void restart();
 
-  /// Numbered lines up to here have been given.
-  [[nodiscard]] std::uint64_t next_seq() const { return next_seq_; }
+  /// Lines up to this number have been given; 0 when none has. Numbers start at 1.
+  [[nodiscard]] std::uint64_t last_seq() const { return last_seq_; }
   /// When the newest numbered line was written: from where to follow again.
   [[nodiscard]] std::optional<WallTime> last_time() const { return last_time_; }
 
@@ -48,7 +48,7 @@ class PodLog {
 
   std::string partial_;   ///< the start of a line whose end has not come
   std::string storage_;   ///< what the last result points into
-  std::uint64_t next_seq_ = 0;
+  std::uint64_t last_seq_ = 0;
   std::optional<WallTime> last_time_;
   std::uint64_t unframed_ = 0;       ///< given since the last numbered line
   bool repeating_ = false;           ///< in lines that have been given
