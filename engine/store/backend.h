@@ -19,6 +19,14 @@ struct Object {
   std::string bytes;
 };
 
+/// How a blob's bytes are stored.
+enum class BlobForm {
+  gzip,  ///< or raw, if the first bytes say so: what says the form may be lost
+  raw,
+};
+
+class Backend;
+
 /// An object open for reading. One thread at a time.
 class ObjectReader {
  public:
@@ -36,6 +44,8 @@ class ObjectWriter {
   virtual Result<void> write(std::string_view bytes) = 0;
   /// Publishes the object under `key`. False if one exists there: that one stays.
   virtual Result<bool> commit_new(const std::string& key) = 0;
+  /// As `commit_new`, for a blob: see `Backend::put_blob`. `backend` is the one that made the writer.
+  virtual Result<bool> commit_blob(Backend& backend, const std::string& key, BlobForm form);
 };
 
 /// Bytes by key, under one root. Keys are relative paths with `/`; no component is empty, `.` or `..`, and none starts with
@@ -63,6 +73,20 @@ class Backend {
   /// Size of the object, nullopt if there is none.
   virtual Result<std::optional<std::uint64_t>> size(const std::string& key) = 0;
 
+  /// Blobs are objects that never change and that carry their form. Here it is in a marker beside the object, `KEY_meta`, written
+  /// before it: a marker alone says nothing. A backend that can keep it with the object does that instead.
+  ///
+  /// Writes a blob if there is none under the key. False if there is: that one stays, with its form.
+  virtual Result<bool> put_blob(const std::string& key, std::string_view bytes, BlobForm form);
+  struct Blob {
+    std::unique_ptr<ObjectReader> reader;
+    BlobForm form = BlobForm::gzip;
+  };
+  virtual Result<Blob> open_blob(const std::string& key);
+  /// Whether a blob of that size should be looked for (`size`) before it is written, since it is likely to be there and a look
+  /// costs less than the bytes.
+  [[nodiscard]] virtual bool looks_first(std::uint64_t /*size*/) const { return true; }
+
   /// Removes the object; nothing happens if there is none.
   virtual Result<void> remove(const std::string& key) = 0;
 
@@ -82,6 +106,9 @@ class Backend {
     virtual Result<std::optional<std::string>> apply(const std::string& before) = 0;
   };
   virtual Result<std::string> update(const std::string& key, Change& change) = 0;
+
+  /// Asks the storage once whether it can do all this; for the start of a run. Error `misuse` says what it cannot.
+  virtual Result<void> check() { return {}; }
 
   /// How a person finds the object: a path or URL.
   [[nodiscard]] virtual std::string location(const std::string& key) const = 0;

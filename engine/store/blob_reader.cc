@@ -8,7 +8,7 @@
 
 #include "codec/gzip.h"
 #include "store/aside_hasher.h"
-#include "store/blob_writer.h"
+#include "store/blob_marker.h"
 
 namespace headrace::store {
 namespace {
@@ -129,15 +129,20 @@ class Reader final : public BlobReader {
 }  // namespace
 
 Result<std::unique_ptr<BlobReader>> make_blob_reader(Backend& backend, const std::string& object, const BlobKey& key,
-                                                     const BlobUse& use, BlobForm form) {
-  auto file = backend.open(object);
-  if (!file) {
-    const Error& error = file.error();
+                                                     const BlobUse& use, std::optional<BlobForm> known) {
+  auto blob = [&]() -> Result<Backend::Blob> {
+    if (!known) return backend.open_blob(object);
+    return Backend::Blob{.reader = HR_TRY(backend.open(object)), .form = *known};
+  }();
+  if (!blob) {
+    const Error& error = blob.error();
     const bool gone = error.kind == Kind::missing;
-    return not_loaded(use, key, backend.location(object), error.kind, gone ? "the file does not exist" : error.why);
+    Error not_there = not_loaded(use, key, backend.location(object), error.kind, gone ? "the file does not exist" : error.why);
+    if (!gone && !error.next.empty()) not_there.next = error.next;
+    return not_there;
   }
   return std::unique_ptr<BlobReader>{
-      std::make_unique<Reader>(*std::move(file), backend.location(object), key, use, form == BlobForm::raw)};
+      std::make_unique<Reader>(std::move(blob->reader), backend.location(object), key, use, blob->form == BlobForm::raw)};
 }
 
 }  // namespace headrace::store

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "store/backend.h"
@@ -9,13 +10,9 @@
 /// How blobs come out of a backend; for BlobStore.
 namespace headrace::store {
 
-enum class BlobForm {
-  gzip,  ///< or raw, if the first bytes say so: the marker may be lost
-  raw,
-};
-
 /// A reader of `object`, whose content must have `key` as its SHA-1. Error `missing` if the object does not exist.
+/// `known`: the form, where it does not matter what the backend says of it.
 Result<std::unique_ptr<BlobReader>> make_blob_reader(Backend& backend, const std::string& object, const BlobKey& key,
-                                                     const BlobUse& use, BlobForm form);
+                                                     const BlobUse& use, std::optional<BlobForm> known);
 
 }  // namespace headrace::store

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include "codec/gzip.h"
-#include "codec/json.h"
 #include "codec/sha1.h"
 #include "store/blob_reader.h"
 #include "store/blob_writer.h"
@@ -15,21 +14,18 @@ namespace {
 /// Gzip's own 18 bytes and its tables are more than such a pickle could save: numbers, short texts, frames of a foreach.
 constexpr std::size_t kCompressMin = 128;
 
-/// A small blob in memory.
-class SmallBlob final : public NewObject {
- public:
-  SmallBlob(Backend& backend, const std::string& key, std::string_view bytes) : backend_(backend), key_(key), bytes_(bytes) {}
-  Result<bool> write_new() override { return backend_.put_new(key_, bytes_); }
-
- private:
-  Backend& backend_;
-  const std::string& key_;
-  std::string_view bytes_;
-};
-
 Result<void> check_key(const FlowName& flow, const BlobKey& key) {
   if (codec::is_sha1_hex(key.str()) && is_plain_name(flow.str())) return {};
   return Error{.kind = Kind::misuse, .what = fmt::format("`{}` of flow `{}` is not the key of a blob", key.str(), flow.str())};
+}
+
+Result<std::string> read_all(BlobReader& blob) {
+  std::string bytes;
+  for (;;) {
+    const std::string_view piece = HR_TRY(blob.next());
+    if (piece.empty()) return bytes;
+    bytes += piece;
+  }
 }
 
 }  // namespace
@@ -47,14 +43,13 @@ Result<BlobKey> BlobStore::put_raw(std::string_view bytes) { return put(bytes, t
 Result<BlobKey> BlobStore::put(std::string_view bytes, bool raw) {
   BlobKey key{codec::sha1_hex(bytes)};
   const std::string blob = blob_key(key);
-  if (HR_TRY(is_stored(backend_, blob))) return key;
+  if (backend_.looks_first(bytes.size()) && HR_TRY(is_stored(backend_, blob))) return key;
   std::string compressed;
   if (!raw) {
     compressed = codec::gzip(bytes);
     raw = !worth_compressing(compressed.size(), bytes.size());
   }
-  SmallBlob object{backend_, blob, raw ? bytes : compressed};
-  HR_TRY(publish_blob(backend_, blob, raw, object));
+  HR_TRY(backend_.put_blob(blob, raw ? bytes : compressed, raw ? BlobForm::raw : BlobForm::gzip));
   return key;
 }
 
@@ -67,25 +62,15 @@ Result<std::unique_ptr<BlobReader>> BlobStore::raw_reader(const BlobKey& key, co
 
 Result<std::unique_ptr<BlobReader>> BlobStore::reader(const BlobKey& key, const BlobUse& use) {
   HR_TRY(check_key(flow_, key));
-  const std::string blob = blob_key(key);
-  BlobForm form = BlobForm::gzip;
-  if (auto marker = backend_.get(marker_key(blob))) {
-    const auto json = codec::parse_json(*marker, blob);
-    const auto raw = json && json->is_object() ? codec::find_bool(*json, "cas_raw") : std::optional<bool>{};
-    if (raw && raw->value_or(false)) form = BlobForm::raw;
-  } else if (marker.error().kind != Kind::missing) {
-    return std::move(marker).error();
-  }
-  return make_blob_reader(backend_, blob, key, use, form);
+  return make_blob_reader(backend_, blob_key(key), key, use, std::nullopt);
 }
 
 Result<std::string> BlobStore::get(const BlobKey& key, const BlobUse& use) {
-  const std::unique_ptr<BlobReader> blob = HR_TRY(reader(key, use));
-  std::string bytes;
-  for (;;) {
-    const std::string_view piece = HR_TRY(blob->next());
-    if (piece.empty()) return bytes;
-    bytes += piece;
+  for (int attempt = 0;; ++attempt) {
+    const std::unique_ptr<BlobReader> blob = HR_TRY(reader(key, use));
+    auto bytes = read_all(*blob);
+    // Damage on the way is gone when the same is read again; damage in the store is not.
+    if (bytes.ok() || bytes.error().kind != Kind::failed || attempt > 0) return bytes;
   }
 }
 

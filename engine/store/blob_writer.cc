@@ -10,9 +10,6 @@
 namespace headrace::store {
 namespace {
 
-constexpr std::string_view kGzipMarker = R"({"cas_raw": false, "cas_version": 1})";
-constexpr std::string_view kRawMarker = R"({"cas_raw": true, "cas_version": 1})";
-
 constexpr std::size_t kSamplePiece = 32 << 10;
 /// Compressed in pieces of this size, and written in such pieces.
 constexpr std::size_t kGzipPiece = 256 << 10;
@@ -56,27 +53,16 @@ class Writer final : public BlobWriter {
     if (!file_ || used_ > 0) HR_TRY(flush());
     StoredBlob result{.key = BlobKey{hasher_.finish_hex()}, .size = size_};
     const std::string blob = folder_ + "/" + result.key.str().substr(0, 2) + "/" + result.key.str();
-    if (HR_TRY(is_stored(backend_, blob))) return result;
+    if (backend_.looks_first(size_) && HR_TRY(is_stored(backend_, blob))) return result;
     if (*compress_) {
       gzip_->finish(out_);
       HR_TRY(file_->write(out_));
     }
-    Commit object{*file_, blob};
-    HR_TRY(publish_blob(backend_, blob, !*compress_, object));
+    HR_TRY(file_->commit_blob(backend_, blob, *compress_ ? BlobForm::gzip : BlobForm::raw));
     return result;
   }
 
  private:
-  class Commit final : public NewObject {
-   public:
-    Commit(ObjectWriter& file, const std::string& key) : file_(file), key_(key) {}
-    Result<bool> write_new() override { return file_.commit_new(key_); }
-
-   private:
-    ObjectWriter& file_;
-    const std::string& key_;
-  };
-
   /// Hands the slot to the hasher and, as gzip or as it is, to the file; decides which if nobody has.
   Result<void> flush() {
     if (slot_.empty()) slot_ = hasher_.slot();
@@ -139,17 +125,6 @@ Result<bool> is_stored(Backend& backend, const std::string& blob) {
   if (*size > 0) return true;
   HR_TRY(backend.remove(blob));
   return false;
-}
-
-Result<void> publish_blob(Backend& backend, const std::string& blob, bool raw, NewObject& object) {
-  HR_TRY(backend.put(marker_key(blob), raw ? kRawMarker : kGzipMarker));
-  if (HR_TRY(object.write_new())) return {};
-  // Another process stored the same bytes meanwhile, perhaps in the other form: the marker must speak of its file.
-  const auto stored = HR_TRY(backend.open(blob));
-  std::string head(2, '\0');
-  head.resize(HR_TRY(stored->read(head)));
-  if (is_gzip(head) == raw) HR_TRY(backend.put(marker_key(blob), raw ? kGzipMarker : kRawMarker));
-  return {};
 }
 
 std::unique_ptr<BlobWriter> make_blob_writer(Backend& backend, std::string folder) {

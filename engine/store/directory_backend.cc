@@ -14,6 +14,8 @@
 
 #include <fmt/format.h>
 
+#include "store/object_key.h"
+
 namespace headrace::store {
 namespace {
 
@@ -53,22 +55,6 @@ Error file_error(int code, std::string_view doing, const std::string& path) {
     default: break;
   }
   return error;
-}
-
-Error bad_key(std::string_view key) {
-  return Error{.kind = Kind::misuse,
-               .what = fmt::format("`{}` cannot be the name of a stored object", key),
-               .why = "a name may not be empty, begin with a dot, or leave its directory"};
-}
-
-/// No empty component and none that begins with a dot: a key can neither leave the root nor meet our temporary files.
-bool is_key(std::string_view key) {
-  bool at_start = true;
-  for (const char c : key) {
-    if (c == '\0' || (at_start && (c == '/' || c == '.'))) return false;
-    at_start = c == '/';
-  }
-  return !at_start;
 }
 
 std::string parent_of(const std::string& path) {

@@ -1,8 +1,11 @@
 #include "store/open_backend.h"
 
+#include <mutex>
+
 #include <fmt/format.h>
 
 #include "store/directory_backend.h"
+#include "store/s3_backend.h"
 
 namespace headrace::store {
 namespace {
@@ -34,12 +37,28 @@ Result<std::unique_ptr<Backend>> open_backend(std::string_view type, const std::
     if (root.empty() || s3_root) return wrong_form(type, root, "DIRECTORY");
     return std::unique_ptr<Backend>{std::make_unique<DirectoryBackend>(root)};
   }
-  if (type == kS3 && !s3_root) return wrong_form(type, root, "s3://BUCKET/PREFIX");
-  return Error{.kind = Kind::misuse,
-               .what = fmt::format("the datastore `{}` cannot be used yet", type),
-               .where = {},
-               .why = "this version of Headrace stores runs in a local directory only",
-               .next = "run with `--datastore local`"};
+  if (type != kS3) {
+    return Error{.kind = Kind::misuse,
+                 .what = fmt::format("there is no datastore of type `{}`", type),
+                 .where = {},
+                 .why = "Headrace stores runs in a local directory or in S3",
+                 .next = "run with `--datastore local` or `--datastore s3`"};
+  }
+  if (!s3_root) return wrong_form(type, root, "s3://BUCKET/PREFIX");
+  auto client = HR_TRY(shared_s3_client());
+  return std::unique_ptr<Backend>{HR_TRY(S3Backend::make(std::move(client), root))};
+}
+
+Result<std::shared_ptr<s3::Client>> shared_s3_client() {
+  // Never destroyed: its threads may still be in a request when the process leaves.
+  static std::mutex& mutex = *new std::mutex;
+  static std::shared_ptr<s3::Client>& client = *new std::shared_ptr<s3::Client>;
+  const std::lock_guard lock{mutex};
+  if (!client) {
+    s3::Settings settings = HR_TRY(s3::Settings::from_environment());
+    client = HR_TRY(s3::Client::make(std::move(settings)));
+  }
+  return client;
 }
 
 unsigned pool_threads(std::string_view type) { return type == kS3 ? kS3Threads : kDirectoryThreads; }

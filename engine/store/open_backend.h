@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "s3/client.h"
 #include "store/backend.h"
 
 namespace headrace::store {
@@ -16,6 +17,9 @@ namespace headrace::store {
 /// root. Nothing is asked of the storage here. All S3 backends of a process share one client, made when first needed and kept.
 /// Error `misuse` for another type, or a root of another form; any thread.
 Result<std::unique_ptr<Backend>> open_backend(std::string_view type, const std::string& root);
+
+/// The client of all S3 backends of this process; any thread. Error `misuse` for variables that cannot be used.
+Result<std::shared_ptr<s3::Client>> shared_s3_client();
 
 /// How many threads a worker pool should have whose work waits for this datastore.
 [[nodiscard]] unsigned pool_threads(std::string_view type);
