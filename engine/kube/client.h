@@ -50,6 +50,8 @@ Error refusal(const Call& call, const Answer& answer, const Access& access);
 struct ClientSettings {
   Duration budget = 10min;      ///< how long one call is repeated
   Duration silence_max = 60s;   ///< of one answer
+  Duration backoff_min = 250ms; ///< between repeats, doubled up to the next, jittered
+  Duration backoff_max = 15s;
   std::string user_agent = "headrace";
   std::uint64_t seed = 1;       ///< of the jitter between repeats
   int connections_max = 16;

@@ -60,8 +60,8 @@ using Headers = std::vector<std::pair<std::string, std::string>>;
 
 struct HttpRequest {
   std::string method = "GET";
-  std::string target;             ///< `/path?query`, escaped
-  Headers headers;                ///< Host, Content-Length and Accept-Encoding are added
+  std::string target = "/";       ///< `/path?query`, escaped
+  Headers headers;                ///< Host and Content-Length are added
   std::string body;
   Duration silence_max = 60s;     ///< longest time without a byte of the answer, head or body; zero: no bound
   std::optional<Instant> deadline;  ///< of all of it, the wait for a connection too
