@@ -18,21 +18,13 @@ namespace {
 
 /// A file up to this size goes up in one request.
 constexpr std::uint64_t kPartsMin = 16 << 20;
+/// User metadata that shows whose a conditional write was.
+constexpr std::string_view kWriter = "headrace-writer";
 
 std::string range_header(const Range& range) {
   if (range.suffix) return fmt::format("bytes=-{}", range.length.value_or(0));
   if (!range.length) return fmt::format("bytes={}-", range.offset);
   return fmt::format("bytes={}-{}", range.offset, range.offset + std::max<std::uint64_t>(*range.length, 1) - 1);
-}
-
-void add_put_headers(Request& request, const PutOptions& options, const Settings& settings, std::uint64_t size) {
-  request.headers.emplace_back("Content-Length", std::to_string(size));
-  request.headers.emplace_back("Content-Type", options.content_type.empty() ? "binary/octet-stream" : options.content_type);
-  for (const auto& [name, value] : options.metadata) request.headers.emplace_back("x-amz-meta-" + name, value);
-  if (options.if_none_match) request.headers.emplace_back("If-None-Match", "*");
-  if (!options.if_match.empty()) request.headers.emplace_back("If-Match", options.if_match);
-  if (!settings.encryption.empty()) request.headers.emplace_back("x-amz-server-side-encryption", settings.encryption);
-  request.checksum = settings.checksums;
 }
 
 std::uint64_t number(std::string_view text) {
@@ -134,23 +126,42 @@ Result<std::optional<Info>> CrtClient::head(const Address& address) {
   return std::optional<Info>{info_of(answer)};
 }
 
+std::string CrtClient::add_put_headers(Request& request, const PutOptions& options, std::uint64_t size) {
+  request.headers.emplace_back("Content-Length", std::to_string(size));
+  request.headers.emplace_back("Content-Type", options.content_type.empty() ? "binary/octet-stream" : options.content_type);
+  for (const auto& [name, value] : options.metadata) {
+    if (name != kWriter) request.headers.emplace_back("x-amz-meta-" + name, value);
+  }
+  if (options.if_none_match) request.headers.emplace_back("If-None-Match", "*");
+  if (!options.if_match.empty()) request.headers.emplace_back("If-Match", options.if_match);
+  if (!settings_.encryption.empty()) request.headers.emplace_back("x-amz-server-side-encryption", settings_.encryption);
+  request.checksum = settings_.checksums;
+  if (options.by_content || (!options.if_none_match && options.if_match.empty())) return "";
+  const std::lock_guard lock{mutex_};
+  std::string mark = fmt::format("{:016x}{:016x}", random_.next(), random_.next());
+  request.headers.emplace_back(fmt::format("x-amz-meta-{}", kWriter), mark);
+  return mark;
+}
+
 /// A condition that does not hold after a try whose answer was lost may be our own success: only what is stored can tell.
-Result<PutResult> CrtClient::put_result(const Answer& answer, const Address& address, const std::function<bool()>& is_ours) {
+Result<PutResult> CrtClient::put_result(const Answer& answer, const Address& address, const std::string& mark) {
   const Verdict verdict = judge(answer);
   if (verdict == Verdict::good) return PutResult{.written = true, .etag = answer.header("etag")};
-  if (verdict == Verdict::condition) return PutResult{.written = answer.lost > 0 && is_ours(), .etag = {}};
-  return error_for(answer, fmt::format("write `{}`", address.str()), address.bucket);
+  if (verdict != Verdict::condition) return error_for(answer, fmt::format("write `{}`", address.str()), address.bucket);
+  if (answer.lost == 0 || mark.empty()) return PutResult{.written = false, .etag = {}};
+  const std::optional<Info> stored = HR_TRY(head(address));
+  if (!stored) return PutResult{.written = false, .etag = {}};
+  const auto found = stored->metadata.find(std::string{kWriter});
+  const bool ours = found != stored->metadata.end() && found->second == mark;
+  return PutResult{.written = ours, .etag = ours ? stored->etag : ""};
 }
 
 Result<PutResult> CrtClient::put(const Address& address, std::string_view bytes, const PutOptions& options) {
   Request request = this->request("PutObject", "PUT", address, "");
-  add_put_headers(request, options, settings_, bytes.size());
+  const std::string mark = add_put_headers(request, options, bytes.size());
   request.body = bytes;
   const Answer answer = HR_TRY(ask(request, address.bucket, fmt::format("write `{}`", address.str())));
-  return put_result(answer, address, [&] {
-    const auto stored = Client::get(address);
-    return stored.ok() && stored->bytes == bytes;
-  });
+  return put_result(answer, address, mark);
 }
 
 Result<void> CrtClient::remove(const Address& address) {
@@ -223,12 +234,9 @@ Result<PutResult> CrtClient::put_file(const Address& address, const std::string&
   request.form = Request::Form::put_parts;
   request.send_file = path;
   request.send_size = size;
-  add_put_headers(request, options, settings_, size);
+  const std::string mark = add_put_headers(request, options, size);
   const Answer answer = HR_TRY(ask(request, address.bucket, fmt::format("write `{}`", address.str())));
-  return put_result(answer, address, [&] {
-    const auto stored = head(address);
-    return stored.ok() && stored->has_value() && (*stored)->size == size;
-  });
+  return put_result(answer, address, mark);
 }
 
 }  // namespace headrace::s3

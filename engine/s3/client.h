@@ -45,10 +45,13 @@ struct PutOptions {
   std::map<std::string, std::string> metadata;
   bool if_none_match = false;  ///< only if there is no such object
   std::string if_match;        ///< only if the object has this etag; empty: does not matter
+  bool by_content = false;     ///< the key says what the bytes are: who wrote them does not matter, see `PutResult::written`
 };
 
 struct PutResult {
-  bool written = false;  ///< false: the condition did not hold, and nothing was changed
+  /// False: the condition did not hold, and nothing was changed. When the answer of a try was lost, what is stored tells whether
+  /// it was ours: objects written under a condition carry a mark (user metadata `headrace-writer`), unless they are `by_content`.
+  bool written = false;
   std::string etag;
 };
 

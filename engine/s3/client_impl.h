@@ -68,7 +68,9 @@ class CrtClient final : public Client {
   [[nodiscard]] std::string endpoint_of(const std::string& bucket) const;
   [[nodiscard]] std::string region_for(const std::string& bucket) const;
   [[nodiscard]] bool in_path(const std::string& bucket) const;
-  Result<PutResult> put_result(const Answer& answer, const Address& address, const std::function<bool()>& is_ours);
+  /// Headers of a PUT; returns the mark that shows later whose the object is, empty if none is needed.
+  std::string add_put_headers(Request& request, const PutOptions& options, std::uint64_t size);
+  Result<PutResult> put_result(const Answer& answer, const Address& address, const std::string& mark);
   /// Says that S3 is waited for, at most every half minute.
   void tell_of_wait(const Answer& answer, const std::string& doing, Instant until);
 

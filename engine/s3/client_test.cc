@@ -63,7 +63,7 @@ class ClientTest : public ::testing::Test {
 };
 
 TEST_F(ClientTest, WhatIsPutIsReadWithItsInfo) {
-  const PutOptions options{.content_type = "text/plain", .metadata = {{"metaflow-user-attributes", R"({"a": 1})"}}, .if_none_match = false, .if_match = {}};
+  const PutOptions options{.content_type = "text/plain", .metadata = {{"metaflow-user-attributes", R"({"a": 1})"}}, .if_none_match = false, .if_match = {}, .by_content = false};
   auto put = client_->put(at("a b/ü+x"), "hello world!", options);
   ASSERT_TRUE(put.ok()) << to_text(put.error());
   EXPECT_TRUE(put->written);
@@ -114,13 +114,13 @@ TEST_F(ClientTest, WhatIsMissingIsNamed) {
 }
 
 TEST_F(ClientTest, ConditionsDecideWhetherItIsWritten) {
-  const PutOptions only_new{.content_type = {}, .metadata = {}, .if_none_match = true, .if_match = {}};
+  const PutOptions only_new{.content_type = {}, .metadata = {}, .if_none_match = true, .if_match = {}, .by_content = false};
   auto first = client_->put(at("c"), "one", only_new);
   ASSERT_TRUE(first.ok()) << to_text(first.error());
   EXPECT_TRUE(first->written);
   EXPECT_FALSE(client_->put(at("c"), "two", only_new)->written);
   EXPECT_EQ(client_->get(at("c"))->bytes, "one");
-  const PutOptions same{.content_type = {}, .metadata = {}, .if_none_match = false, .if_match = first->etag};
+  const PutOptions same{.content_type = {}, .metadata = {}, .if_none_match = false, .if_match = first->etag, .by_content = false};
   EXPECT_TRUE(client_->put(at("c"), "three", same)->written);
   EXPECT_FALSE(client_->put(at("c"), "four", same)->written);
   EXPECT_EQ(client_->get(at("c"))->bytes, "three");
@@ -149,7 +149,7 @@ TEST_F(ClientTest, LargeObjectsGoInPartsAndComeBack) {
     SCOPED_TRACE(size);
     const std::string bytes = noise(size);
     std::ofstream{folder + "/up", std::ios::binary} << bytes;
-    const PutOptions only_new{.content_type = {}, .metadata = {{"k", "v"}}, .if_none_match = true, .if_match = {}};
+    const PutOptions only_new{.content_type = {}, .metadata = {{"k", "v"}}, .if_none_match = true, .if_match = {}, .by_content = false};
     auto put = client_->put_file(at(std::to_string(size)), folder + "/up", only_new);
     ASSERT_TRUE(put.ok()) << to_text(put.error());
     EXPECT_TRUE(put->written);

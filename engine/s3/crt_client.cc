@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <random>
 #include <thread>
 
 #include <aws/common/uri.h>
@@ -21,7 +22,8 @@ constexpr std::uint64_t kMemoryMax = 256 << 20;
 /// The CRT takes no smaller limit, half of which it keeps for other things than parts.
 constexpr std::uint64_t kCrtMemoryMin = 256 << 20;
 constexpr int kConnectionsMax = 64;
-constexpr int kConnectionsMin = 2;
+/// So few that a service which throttles can answer, and enough that a few lost answers do not hold up all.
+constexpr int kConnectionsMin = 8;
 constexpr std::uint32_t kConnectMs = 10'000;
 /// Repeats inside the CRT: full jitter, 50 ms on average first, 5 s from the eighth on. Ours begin when these are used up.
 constexpr std::size_t kRepeatsMax = 60;
@@ -65,7 +67,7 @@ CrtClient::CrtClient(Settings settings, std::unique_ptr<Runtime> runtime)
       runtime_(std::move(runtime)),
       credentials_(*runtime_, settings_),
       pace_(std::min(kConnectionsMin, connections_of(settings_)), connections_of(settings_)),
-      random_(static_cast<std::uint64_t>(now().time_since_epoch().count())) {}
+      random_((static_cast<std::uint64_t>(std::random_device{}()) << 32U) ^ std::random_device{}()) {}
 
 Result<std::unique_ptr<CrtClient>> CrtClient::make(Settings settings) {
   while (!settings.endpoint.empty() && settings.endpoint.back() == '/') settings.endpoint.pop_back();

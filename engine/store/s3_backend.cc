@@ -69,6 +69,7 @@ Result<bool> S3Backend::put_new(const std::string& key, std::string_view bytes) 
 Result<bool> S3Backend::put_blob(const std::string& key, std::string_view bytes, BlobForm form) {
   if (!is_key(key)) return bad_key(key);
   s3::PutOptions options = only_new();
+  options.by_content = true;
   options.metadata[kUserAttributes] = blob_marker(form);
   return HR_TRY(client_->put(at(key), bytes, options)).written;
 }

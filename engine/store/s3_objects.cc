@@ -55,6 +55,7 @@ class S3Writer final : public ObjectWriter {
 
   Result<bool> commit_blob(Backend&, const std::string& key, BlobForm form) override {
     s3::PutOptions options;
+    options.by_content = true;
     options.metadata[kUserAttributes] = blob_marker(form);
     return commit(key, std::move(options));
   }
