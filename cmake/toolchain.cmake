@@ -33,7 +33,7 @@ if(HR_SANITIZE)
     add_compile_options(-fno-sanitize-recover=undefined)
   endif()
 elseif(HR_STATIC)
-  add_link_options(-static)
+  add_link_options(-static -s)  # stripped: pods carry it
 endif()
 if(HR_FUZZ)
   # The fuzzers steer by what the libraries under them do.

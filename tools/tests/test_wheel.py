@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import struct
 import subprocess
 import sys
 import zipfile
+import zlib
 from pathlib import Path
 
 import pytest
@@ -40,6 +42,18 @@ def test_it_holds_the_engine_and_both_packages(wheel: Path) -> None:
     assert (engine.external_attr >> 16) & 0o111, "the engine is not executable"
     assert {"headrace/__init__.py", "metaflow/__init__.py"} <= names
     assert not [name for name in names if "/tests/" in name or name.endswith(".pyc")]
+
+
+def test_its_engine_is_one_that_pods_can_run(wheel: Path) -> None:
+    """Static and stripped: a pod's image has no library of ours, and each namespace stores the whole file."""
+    with zipfile.ZipFile(wheel) as archive:
+        engine = archive.read("headrace/_bin/headrace")
+    assert engine[:5] == b"\x7fELF\x02"
+    offset, size, count = struct.unpack_from("<Q", engine, 32)[0], *struct.unpack_from("<HH", engine, 54)
+    kinds = [struct.unpack_from("<I", engine, offset + number * size)[0] for number in range(count)]
+    assert 1 in kinds and 3 not in kinds, "it names a dynamic loader"
+    assert b".symtab" not in engine[-100000:], "it is not stripped"
+    assert len(zlib.compress(engine, 6)) < 5_000_000
 
 
 def test_hello_runs_in_a_new_environment(wheel: Path, tmp_path: Path) -> None:
