@@ -1,0 +1,493 @@
+#include "launch/cluster_launcher.h"
+
+#include <elf.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <fstream>
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "launch/pod_manifest.h"
+#include "launch/testing/fake_cluster.h"
+#include "loop/task_group.h"
+
+namespace headrace::launch {
+namespace {
+
+using codec::Json;
+using loop::Async;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using testing::FakeCluster;
+
+constexpr const char* kReport = R"({"headrace_agent": 1, "stage": "done", "exit_code": 0, "signal": 0, "peak_kb": 81000, "lines_stored": 2,
+  "python_version": "3.11.7", "committed": {"ok": true, "transition": null}, "trouble": null})";
+constexpr Duration kPatience = 20s;
+
+/// The smallest thing that passes for a static executable.
+std::string write_agent() {
+  Elf64_Ehdr head{};
+  ::memcpy(head.e_ident, ELFMAG, SELFMAG);
+  head.e_ident[EI_CLASS] = ELFCLASS64;
+  head.e_machine = EM_X86_64;
+  const std::string path = fmt::format("{}/launch_test_agent.{}", ::testing::TempDir(), ::getpid());
+  std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char*>(&head), sizeof(head));
+  return path;
+}
+
+struct Heard final : PodListener {
+  explicit Heard(loop::EventLoop& loop) : changed(loop) {}
+  void note(std::string line) override { notes.push_back(std::move(line)), changed.notify(); }
+  void placed(std::string pod) override { pods.push_back(std::move(pod)), changed.notify(); }
+  void output(bool err, WallTime, std::optional<std::uint64_t> seq, std::string_view line) override {
+    lines.push_back(fmt::format("{}{} {}", err ? "e" : "o", seq.value_or(0), line));
+    changed.notify();
+  }
+  loop::Event changed;
+  std::vector<std::string> notes, pods, lines;
+};
+
+/// A launcher on a fake cluster with one namespace, `ml`, and one node.
+struct World {
+  World() : cluster(loop), pool(loop, 1), heard(loop), policy(), agent(write_agent()) {
+    settings.image = "python:3.11";
+    settings.namespace_ = "ml";
+    settings.cpu = "0.1";
+    cluster.add_namespace("ml");
+    cluster.add_node("node-1", "2", "24G");
+    policy.agent_file = agent;
+  }
+  ~World() { ::unlink(agent.c_str()); }
+
+  ClusterLauncher& make() {
+    launcher = std::make_unique<ClusterLauncher>(loop, cluster, pool, policy, "print()");
+    return *launcher;
+  }
+  Async<Result<void>> begin() {
+    make();
+    RunName run{.root = "s3://b/p", .flow = "F", .run = "7", .user = "ann"};
+    std::vector<PodStep> steps{PodStep{.step = "work", .settings = &settings}};
+    std::function<void(std::string)> note = [this](std::string line) { notes.push_back(std::move(line)); };
+    return launcher->begin(std::move(run), std::move(steps), std::move(note));
+  }
+  PodStart start(int task = 1) {
+    PodStart pod{.step = "work", .label = fmt::format("7/work/{}", task), .settings = &settings};
+    pod.agent_spec.flow = "F";
+    return pod;
+  }
+  /// One attempt, in the background.
+  Async<void> attempt(std::optional<Result<PodEnd>>& end, int task = 1) {
+    end = co_await launcher->run(start(task), heard);
+    heard.changed.notify();
+  }
+  /// Waits until something that the listener hears makes it true.
+  Async<bool> until(std::function<bool()> condition) {
+    const Instant deadline = loop.now() + kPatience;
+    bool in_time = true;
+    while (!condition() && in_time) in_time = co_await heard.changed.wait_until(deadline);
+    EXPECT_TRUE(condition());
+    co_return condition();
+  }
+  Async<bool> until_called(std::function<bool()> condition) {
+    const Instant deadline = loop.now() + kPatience;
+    bool in_time = true;
+    while (!condition() && in_time) in_time = co_await cluster.called().wait_until(deadline);
+    EXPECT_TRUE(condition());
+    co_return condition();
+  }
+  /// Runs the body between a good begin and an end.
+  void play(std::function<Async<void>()> body) {
+    auto whole = [this, body]() -> Async<void> {
+      auto begun = co_await begin();
+      EXPECT_TRUE(begun.ok()) << (begun ? "" : to_text(begun.error()));
+      if (!begun) co_return;
+      co_await body();
+      auto ended = co_await launcher->end();
+      EXPECT_TRUE(ended.ok());
+    };
+    loop.block_on(whole());
+  }
+  [[nodiscard]] std::vector<std::string> pods() const { return cluster.names("/api/v1/namespaces/ml/pods"); }
+  [[nodiscard]] std::vector<std::string> jobs() const { return cluster.names("/apis/batch/v1/namespaces/ml/jobs"); }
+
+  loop::EventLoop loop;
+  FakeCluster cluster;
+  loop::WorkerPool pool;
+  Heard heard;
+  PodPolicy policy;
+  wire::PodSettings settings;
+  std::vector<std::string> notes;
+  std::string agent;
+  std::unique_ptr<ClusterLauncher> launcher;
+};
+
+std::string framed(int seq, const std::string& text) { return fmt::format("HR|{}|o|2026-01-02T03:04:05.678901Z|{}\n", seq, text); }
+
+TEST(ClusterLauncher, APodRunsToItsEndWithItsLog) {
+  World world;
+  std::optional<Result<PodEnd>> end;
+  world.play([&]() -> Async<void> {
+    world.loop.spawn(world.attempt(end));
+    co_await world.until([&] { return !world.heard.pods.empty(); });
+    const std::string pod = world.heard.pods[0];
+    EXPECT_THAT(pod, HasSubstr("hr-work-1-0-0-"));
+    EXPECT_THAT(world.launcher->alive(), ElementsAre("ml/" + pod));
+    world.cluster.start("ml", pod);
+    world.cluster.write_log("ml", pod, "boot\n" + framed(1, "hello"));
+    co_await world.until([&] { return world.heard.lines.size() == 2; });
+    EXPECT_FALSE(end.has_value());
+    world.cluster.write_log("ml", pod, framed(2, "bye"));
+    world.cluster.finish("ml", pod, 0, "Completed", kReport);
+    co_await world.until([&] { return end.has_value(); });
+  });
+  ASSERT_TRUE(end && end->ok());
+  const PodEnd& pod = **end;
+  EXPECT_EQ(pod.outcome, PodOutcome::done);
+  EXPECT_EQ(pod.exit_code, 0);
+  EXPECT_EQ(pod.lines, 2u);
+  EXPECT_EQ(pod.peak_kb, 81000);
+  EXPECT_EQ(pod.tries, 1);
+  EXPECT_FALSE(pod.cause);
+  EXPECT_THAT(world.heard.lines, ElementsAre("e0 boot", "o1 hello", "o2 bye"));
+  EXPECT_THAT(world.heard.notes, IsEmpty());
+  // The task has cost one write, one stream; the run's pods went at once, and with them the owner.
+  EXPECT_EQ(world.cluster.count("POST /api/v1/namespaces/ml/pods"), 2u);
+  EXPECT_EQ(world.cluster.count("POST /api/v1/namespaces/ml/pods?dryRun"), 1u);
+  EXPECT_EQ(world.cluster.count("GET /api/v1/namespaces/ml/pods/" + pod.pod + "/log"), 1u);
+  EXPECT_EQ(world.cluster.count("DELETE"), 2u);
+  EXPECT_EQ(world.cluster.count("WATCH"), 1u);
+  EXPECT_THAT(world.pods(), IsEmpty());
+  EXPECT_THAT(world.jobs(), IsEmpty());
+  EXPECT_EQ(world.cluster.names("/api/v1/namespaces/ml/configmaps").size(), 2u);
+}
+
+TEST(ClusterLauncher, TheAgentIsStoredOnceANamespace) {
+  World world;
+  world.play([]() -> Async<void> { co_return; });
+  const std::size_t posted = world.cluster.count("POST /api/v1/namespaces/ml/configmaps");
+  EXPECT_EQ(posted, 2u);
+  world.play([]() -> Async<void> { co_return; });
+  EXPECT_EQ(world.cluster.count("POST /api/v1/namespaces/ml/configmaps"), posted);
+}
+
+TEST(ClusterLauncher, ALogThatBreaksGoesOnWithoutRepeating) {
+  World world;
+  std::optional<Result<PodEnd>> end;
+  world.play([&]() -> Async<void> {
+    world.loop.spawn(world.attempt(end));
+    co_await world.until([&] { return !world.heard.pods.empty(); });
+    const std::string pod = world.heard.pods[0];
+    world.cluster.start("ml", pod);
+    world.cluster.write_log("ml", pod, framed(1, "a") + framed(2, "b"));
+    co_await world.until([&] { return world.heard.lines.size() == 2; });
+    world.cluster.break_logs("ml", pod);
+    world.cluster.write_log("ml", pod, framed(3, "c"));
+    co_await world.until([&] { return world.heard.lines.size() == 3; });
+    world.cluster.break_logs("ml", pod);
+    world.cluster.write_log("ml", pod, framed(4, "d"));
+    world.cluster.finish("ml", pod, 0, "Completed", kReport);
+    co_await world.until([&] { return end.has_value(); });
+  });
+  EXPECT_THAT(world.heard.lines, ElementsAre("o1 a", "o2 b", "o3 c", "o4 d"));
+  ASSERT_TRUE(end && end->ok());
+  EXPECT_EQ((*end)->lines, 4u);
+  EXPECT_EQ(world.cluster.log_streams(), 0u);
+}
+
+TEST(ClusterLauncher, ALossOfInfrastructureIsTriedAgain) {
+  World world;
+  world.policy.tries_max = 2;
+  std::optional<Result<PodEnd>> end;
+  world.play([&]() -> Async<void> {
+    world.loop.spawn(world.attempt(end));
+    for (std::size_t try_number = 0; try_number < 2; ++try_number) {
+      co_await world.until([&] { return world.heard.pods.size() == try_number + 1; });
+      Json status{{"phase", "Failed"}, {"reason", "Evicted"}, {"message", "The node was low on resource: memory."}};
+      world.cluster.set_status("ml", world.heard.pods.back(), status);
+    }
+    co_await world.until([&] { return end.has_value(); });
+  });
+  ASSERT_TRUE(end && end->ok());
+  EXPECT_EQ((*end)->outcome, PodOutcome::lost);
+  EXPECT_EQ((*end)->tries, 2);
+  EXPECT_THAT((*end)->cause->why, HasSubstr("(try 2 of 2)"));
+  ASSERT_EQ(world.heard.pods.size(), 2u);
+  EXPECT_THAT(world.heard.pods[1], HasSubstr("hr-work-1-0-1-"));
+  ASSERT_EQ(world.heard.notes.size(), 1u);
+  EXPECT_THAT(world.heard.notes[0], HasSubstr("low on resource: memory"));
+}
+
+TEST(ClusterLauncher, AnAttemptThatFailedIsNotTriedAgainAndItsPodStays) {
+  World world;
+  std::optional<Result<PodEnd>> end;
+  world.play([&]() -> Async<void> {
+    world.loop.spawn(world.attempt(end));
+    co_await world.until([&] { return !world.heard.pods.empty(); });
+    world.cluster.start("ml", world.heard.pods[0]);
+    world.cluster.finish("ml", world.heard.pods[0], 137, "OOMKilled", "");
+    co_await world.until([&] { return end.has_value(); });
+  });
+  ASSERT_TRUE(end && end->ok());
+  EXPECT_EQ((*end)->outcome, PodOutcome::out_of_memory);
+  EXPECT_EQ((*end)->exit_code, 137);
+  EXPECT_EQ(world.heard.pods.size(), 1u);
+  // It is there to be looked at, until its owner's time is over.
+  EXPECT_THAT(world.pods(), ElementsAre(world.heard.pods[0]));
+  ASSERT_EQ(world.jobs().size(), 1u);
+  const Json* owner = world.cluster.find("/apis/batch/v1/namespaces/ml/jobs/" + world.jobs()[0]);
+  const int keep = (*owner)["spec"]["activeDeadlineSeconds"];
+  EXPECT_GE(keep, 3600);
+  EXPECT_LE(keep, 3600 + 60);
+}
+
+TEST(ClusterLauncher, FailedPodsGoTooIfThePolicySaysSo) {
+  World world;
+  world.policy.keep_failed = Duration{0};
+  std::optional<Result<PodEnd>> end;
+  world.play([&]() -> Async<void> {
+    world.loop.spawn(world.attempt(end));
+    co_await world.until([&] { return !world.heard.pods.empty(); });
+    world.cluster.finish("ml", world.heard.pods[0], 1, "Error", "");
+    co_await world.until([&] { return end.has_value(); });
+  });
+  EXPECT_THAT(world.pods(), IsEmpty());
+  EXPECT_THAT(world.jobs(), IsEmpty());
+}
+
+TEST(ClusterLauncher, SaysWhyAPodWaitsAndWhatWouldFit) {
+  World world;
+  world.settings.memory_mb = "20000";
+  std::optional<Result<PodEnd>> end;
+  world.play([&]() -> Async<void> {
+    world.loop.spawn(world.attempt(end));
+    co_await world.until([&] { return !world.heard.pods.empty(); });
+    const std::string pod = world.heard.pods[0];
+    Json condition{{"type", "PodScheduled"}, {"status", "False"}, {"reason", "Unschedulable"}, {"message", "0/1 nodes are available: 1 Insufficient memory."}};
+    world.cluster.set_status("ml", pod, Json{{"phase", "Pending"}, {"conditions", Json::array({condition})}});
+    co_await world.until([&] { return world.heard.notes.size() == 1; });
+    Json waiting{{"name", "work"}, {"state", {{"waiting", {{"reason", "ErrImagePull"}, {"message", "dial tcp: i/o timeout"}}}}}};
+    world.cluster.set_status("ml", pod, Json{{"phase", "Pending"}, {"containerStatuses", Json::array({waiting})}});
+    co_await world.until([&] { return world.heard.notes.size() == 2; });
+    world.cluster.start("ml", pod);
+    world.cluster.finish("ml", pod, 0, "Completed", kReport);
+    co_await world.until([&] { return end.has_value(); });
+  });
+  EXPECT_THAT(world.heard.notes[0], HasSubstr("Task is starting (Pod is pending, Unschedulable - 0/1 nodes are available: 1 Insufficient memory.)..."));
+  EXPECT_THAT(world.heard.notes[0], HasSubstr("it fits on 1 of 1 nodes when others leave"));
+  EXPECT_EQ(world.heard.notes[1], "Task is starting (Pod is pending, Container is waiting - ErrImagePull - dial tcp: i/o timeout)...");
+}
+
+TEST(ClusterLauncher, OnlyAnEventTellsOfAMissingVolume) {
+  World world;
+  std::optional<Result<PodEnd>> end;
+  world.play([&]() -> Async<void> {
+    world.loop.spawn(world.attempt(end));
+    co_await world.until([&] { return !world.heard.pods.empty(); });
+    const std::string pod = world.heard.pods[0];
+    world.cluster.add_event("ml", pod, "FailedMount", R"(MountVolume.SetUp failed: persistentvolumeclaim "data" not found)");
+    Json waiting{{"name", "work"}, {"state", {{"waiting", {{"reason", "ContainerCreating"}}}}}};
+    world.cluster.set_status("ml", pod, Json{{"phase", "Pending"}, {"containerStatuses", Json::array({waiting})}});
+    co_await world.until([&] { return !world.heard.notes.empty(); });
+    world.launcher->stop("7/work/1", 0);
+    co_await world.until([&] { return end.has_value(); });
+  });
+  EXPECT_THAT(world.heard.notes[0], HasSubstr("FailedMount - MountVolume.SetUp failed"));
+}
+
+TEST(ClusterLauncher, AnImageThatDoesNotExistEndsAtOnceAndThePodGoes) {
+  World world;
+  std::optional<Result<PodEnd>> end;
+  world.play([&]() -> Async<void> {
+    world.loop.spawn(world.attempt(end));
+    co_await world.until([&] { return !world.heard.pods.empty(); });
+    Json waiting{{"name", "work"}, {"state", {{"waiting", {{"reason", "ErrImagePull"}, {"message", "nope:1: not found"}}}}}};
+    world.cluster.set_status("ml", world.heard.pods[0], Json{{"phase", "Pending"}, {"containerStatuses", Json::array({waiting})}});
+    co_await world.until([&] { return end.has_value(); });
+  });
+  ASSERT_TRUE(end && end->ok());
+  EXPECT_EQ((*end)->outcome, PodOutcome::image);
+  EXPECT_EQ((*end)->cause->kind, Kind::misuse);
+  EXPECT_EQ(world.cluster.count("DELETE /api/v1/namespaces/ml/pods/" + world.heard.pods[0]), 1u);
+  EXPECT_THAT(world.pods(), IsEmpty());
+}
+
+TEST(ClusterLauncher, AQuotaThatIsFullIsWaitedFor) {
+  World world;
+  int refusals = 0;
+  world.cluster.intercept = [&](const kube::Call& call) -> std::optional<kube::Answer> {
+    if (call.method != "POST" || !call.path.ends_with("/pods") || call.query.count("dryRun") || refusals >= 1) return std::nullopt;
+    ++refusals;
+    return kube::Answer{.status = 403, .body = Json{{"reason", "Forbidden"}, {"message",
+        "pods \"x\" is forbidden: exceeded quota: small, requested: requests.cpu=1, used: requests.cpu=2, limited: requests.cpu=2"}}};
+  };
+  std::optional<Result<PodEnd>> end;
+  world.play([&]() -> Async<void> {
+    world.loop.spawn(world.attempt(end));
+    co_await world.until([&] { return !world.heard.pods.empty(); });
+    world.cluster.finish("ml", world.heard.pods[0], 0, "Completed", kReport);
+    co_await world.until([&] { return end.has_value(); });
+  });
+  ASSERT_TRUE(end && end->ok());
+  EXPECT_EQ((*end)->outcome, PodOutcome::done);
+  ASSERT_EQ(world.heard.notes.size(), 1u);
+  EXPECT_THAT(world.heard.notes[0], HasSubstr("exceeded quota: small, requested: requests.cpu=1, used: requests.cpu=2"));
+}
+
+TEST(ClusterLauncher, AQuotaThatNeverFitsIsAnErrorBeforeTheRun) {
+  World world;
+  world.cluster.intercept = [&](const kube::Call& call) -> std::optional<kube::Answer> {
+    if (!call.query.count("dryRun")) return std::nullopt;
+    return kube::Answer{.status = 403, .body = Json{{"reason", "Forbidden"}, {"message",
+        "pods \"x\" is forbidden: exceeded quota: small, requested: requests.cpu=4, used: requests.cpu=0, limited: requests.cpu=2"}}};
+  };
+  auto begun = world.loop.block_on(world.begin());
+  ASSERT_FALSE(begun.ok());
+  EXPECT_EQ(begun.error().kind, Kind::misuse);
+  EXPECT_THAT(begun.error().what, HasSubstr("step `work`"));
+  EXPECT_THAT(begun.error().why, HasSubstr("more than the whole quota"));
+  EXPECT_THAT(world.jobs(), IsEmpty());
+}
+
+TEST(ClusterLauncher, ACreateWhoseAnswerWasLostIsHarmless) {
+  World world;
+  bool lost = false;
+  world.cluster.intercept = [&](const kube::Call& call) -> std::optional<kube::Answer> {
+    if (call.method != "POST" || !call.path.ends_with("/pods") || call.query.count("dryRun") || lost) return std::nullopt;
+    lost = true;
+    // It was made, and the repeat of the request meets it.
+    kube::Call again = call;
+    world.loop.spawn([](World& in, kube::Call same) -> Async<void> { (void)co_await in.cluster.call(std::move(same)); }(world, std::move(again)));
+    return kube::Answer{.status = 409, .body = Json{{"reason", "AlreadyExists"}, {"message", "already exists"}}};
+  };
+  std::optional<Result<PodEnd>> end;
+  world.play([&]() -> Async<void> {
+    world.loop.spawn(world.attempt(end));
+    co_await world.until([&] { return !world.heard.pods.empty(); });
+    world.cluster.finish("ml", world.heard.pods[0], 0, "Completed", kReport);
+    co_await world.until([&] { return end.has_value(); });
+  });
+  ASSERT_TRUE(end && end->ok());
+  EXPECT_EQ((*end)->outcome, PodOutcome::done);
+}
+
+TEST(ClusterLauncher, AnInterruptRemovesAllPodsAndThenTheirOwner) {
+  World world;
+  constexpr int kPods = 50;
+  std::vector<std::optional<Result<PodEnd>>> ends(kPods);
+  std::optional<Result<Removed>> removed;
+  auto whole = [&]() -> Async<void> {
+    auto begun = co_await world.begin();
+    EXPECT_TRUE(begun.ok());
+    for (int task = 0; task < kPods; ++task) world.loop.spawn(world.attempt(ends[static_cast<std::size_t>(task)], task));
+    co_await world.until([&] { return world.heard.pods.size() == kPods; });
+    removed = co_await world.launcher->remove_all();
+    co_await world.until([&] { return std::all_of(ends.begin(), ends.end(), [](auto& end) { return end.has_value(); }); });
+    auto late = co_await world.launcher->run(world.start(99), world.heard);
+    EXPECT_TRUE(late.ok());
+    if (late) {
+      EXPECT_EQ(late->outcome, PodOutcome::stopped);
+    }
+    auto ended = co_await world.launcher->end();
+    EXPECT_TRUE(ended.ok());
+  };
+  world.loop.block_on(whole());
+  ASSERT_TRUE(removed && removed->ok());
+  EXPECT_EQ((*removed)->pods, 50u);
+  EXPECT_THAT((*removed)->namespaces, ElementsAre("ml"));
+  EXPECT_THAT((*removed)->left, IsEmpty());
+  for (auto& end : ends) {
+    ASSERT_TRUE(end->ok());
+    EXPECT_EQ((*end)->outcome, PodOutcome::stopped);
+  }
+  EXPECT_EQ(world.heard.pods.size(), 50u);
+  EXPECT_THAT(world.pods(), IsEmpty());
+  EXPECT_THAT(world.jobs(), IsEmpty());
+  EXPECT_EQ(world.cluster.count("DELETE /api/v1/namespaces/ml/pods/"), 0u);
+}
+
+TEST(ClusterLauncher, APodThatIsStoppedIsDeleted) {
+  World world;
+  std::optional<Result<PodEnd>> end;
+  world.play([&]() -> Async<void> {
+    world.loop.spawn(world.attempt(end));
+    co_await world.until([&] { return !world.heard.pods.empty(); });
+    world.cluster.start("ml", world.heard.pods[0]);
+    world.launcher->stop("7/work/1", 1);  // Another attempt.
+    world.launcher->stop("7/work/1", 0);
+    co_await world.until([&] { return end.has_value(); });
+  });
+  ASSERT_TRUE(end && end->ok());
+  EXPECT_EQ((*end)->outcome, PodOutcome::stopped);
+  EXPECT_EQ(world.cluster.count("DELETE /api/v1/namespaces/ml/pods/" + world.heard.pods[0]), 1u);
+}
+
+TEST(ClusterLauncher, ARestrictedNamespaceGetsPodsThatMayRunThere) {
+  World world;
+  world.cluster.add_namespace("ml", Json{{"pod-security.kubernetes.io/enforce", "restricted"}});
+  std::optional<Result<PodEnd>> end;
+  world.play([&]() -> Async<void> {
+    world.loop.spawn(world.attempt(end));
+    co_await world.until([&] { return !world.heard.pods.empty(); });
+    const Json* pod = world.cluster.find("/api/v1/namespaces/ml/pods/" + world.heard.pods[0]);
+    EXPECT_EQ((*pod)["spec"]["containers"][0]["securityContext"]["runAsNonRoot"], true);
+    world.cluster.finish("ml", world.heard.pods[0], 0, "Completed", kReport);
+    co_await world.until([&] { return end.has_value(); });
+  });
+}
+
+TEST(ClusterLauncher, WhatCannotWorkIsSaidBeforeAnyPod) {
+  struct Row {
+    const char* what;
+    std::function<void(World&)> change;
+    Kind kind;
+    const char* says;
+    const char* why;
+  };
+  auto answer = [](std::string part, int status, Json body) {
+    return [part, status, body](const kube::Call& call) -> std::optional<kube::Answer> {
+      if (call.path.find(part) == std::string::npos) return std::nullopt;
+      return kube::Answer{.status = status, .body = body};
+    };
+  };
+  const Row rows[] = {
+      {"no namespace", [](World& w) { w.settings.namespace_ = "nowhere"; }, Kind::misuse, "namespace `nowhere` does not exist", ""},
+      {"too large", [](World& w) { w.settings.memory_mb = "60000"; }, Kind::misuse, "step `work` cannot be placed",
+       "it asks for 60000 MB of memory; the only node has 24000 MB of memory allocatable"},
+      {"no rights", [&](World& w) { w.cluster.intercept = answer("selfsubjectrulesreviews", 201, Json::parse(R"({"status": {"resourceRules":
+         [{"verbs": ["get", "list", "watch", "create", "delete", "patch"], "apiGroups": ["", "batch"], "resources": ["pods", "pods/log", "jobs", "configmaps"]}]}})")); },
+       Kind::denied, "needs rights in namespace `ml`", "missing: `deletecollection` on `pods`"},
+      {"no agent", [](World& w) { w.policy.agent_file = "/nonexistent"; }, Kind::missing, "agent", ""},
+  };
+  for (const Row& row : rows) {
+    SCOPED_TRACE(row.what);
+    World world;
+    row.change(world);
+    auto begun = world.loop.block_on(world.begin());
+    ASSERT_FALSE(begun.ok());
+    EXPECT_EQ(begun.error().kind, row.kind);
+    EXPECT_THAT(begun.error().what, HasSubstr(row.says));
+    EXPECT_THAT(begun.error().why, HasSubstr(row.why));
+    EXPECT_EQ(world.cluster.count("POST /api/v1/namespaces/ml/pods"), 0u);
+    EXPECT_THAT(world.jobs(), IsEmpty());
+  }
+}
+
+TEST(ClusterLauncher, AnAutoscalerMakesAnImpossibleRequestAWarning) {
+  World world;
+  world.settings.memory_mb = "60000";
+  world.cluster.intercept = [](const kube::Call& call) -> std::optional<kube::Answer> {
+    if (!call.path.ends_with("/cluster-autoscaler-status")) return std::nullopt;
+    return kube::Answer{.status = 200, .body = Json::object()};
+  };
+  world.play([]() -> Async<void> { co_return; });
+  ASSERT_EQ(world.notes.size(), 1u);
+  EXPECT_THAT(world.notes[0], HasSubstr("Warning: step `work` fits on no node"));
+}
+
+}  // namespace
+}  // namespace headrace::launch

@@ -1,0 +1,337 @@
+// One attempt in pods: made, followed by what the watch tells, judged, and tried again when the infrastructure lost it.
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "launch/cluster_state.h"
+#include "launch/preflight.h"
+
+namespace headrace::launch {
+
+namespace {
+
+using codec::Json;
+
+/// A container's end may be told before the pod's own reason (a deadline, an eviction), which is waited for this long.
+constexpr Duration kSettleMax = 2s;
+/// The watch should have told of a pod by then; after it, the pod is asked for.
+constexpr Duration kUnseenMax = 30s;
+constexpr Duration kWarningsEach = 5s;
+constexpr Duration kNodesEach = 60s;
+constexpr Duration kQuotaPauseMin = 1s;
+constexpr Duration kQuotaPauseMax = 15s;
+constexpr int kConflictsMax = 20;
+constexpr Duration kConflictPause = 200ms;
+constexpr std::string_view kViolatesRestricted = "violates PodSecurity \"restricted";
+
+std::string text_at(const Json& object, const char* part, const char* key) {
+  if (!object.is_object() || !object.contains(part)) return {};
+  auto text = codec::find_string(object[part], key);
+  return text && *text ? **text : std::string{};
+}
+
+/// Says why a pod waits: at once when it is out of the ordinary, again when the reason changes, and each half minute.
+class WaitNotes {
+ public:
+  /// Is a line due? `next` becomes when one would be.
+  bool due(const std::string& key, bool ordinary, Instant now, std::optional<Instant>& next) {
+    const std::string called = ordinary ? "ordinary" : key;
+    if (called != key_) {
+      key_ = called;
+      since_ = now;
+      said_.reset();
+    }
+    const Instant at = said_ ? *said_ + kNoteAgain : since_ + (ordinary ? kOrdinaryWait : Duration{0});
+    if (now < at) {
+      next = at;
+      return false;
+    }
+    said_ = now;
+    next = now + kNoteAgain;
+    return true;
+  }
+
+ private:
+  std::string key_;
+  Instant since_{};
+  std::optional<Instant> said_;
+};
+
+void sooner(std::optional<Instant>& next, std::optional<Instant> other) {
+  if (other && (!next || *other < *next)) next = other;
+}
+
+PodEnd stopped_before(const PodStart& start, int try_number) {
+  PodEnd end{.outcome = PodOutcome::stopped, .exit_code = -1, .namespace_ = start.settings->namespace_, .tries = try_number + 1};
+  end.cause = Error{.kind = Kind::failed, .what = fmt::format("the pod of step `{}` was not started any more", start.step)};
+  return end;
+}
+
+/// Is this event about something that the pod's status does not tell?
+bool only_event_tells(const std::string& reason) {
+  return reason == "FailedMount" || reason == "FailedAttachVolume" || reason == "FailedMapVolume" || reason == "FailedCreatePodSandBox" ||
+         reason == "FailedPodSandBoxStatus" || reason == "NetworkNotReady" || reason == "FailedBinding" || reason == "ProvisioningFailed";
+}
+
+}  // namespace
+
+void ClusterState::look(LivePod& pod) const {
+  const Json* json = pod.space->watch.find(pod.name);
+  if (json) {
+    PodFacts facts = read_pod(*json, pod.container);
+    if (facts.uid == pod.uid) {
+      pod.facts = std::move(facts);
+      pod.seen = true;
+      return;
+    }
+  }
+  if (pod.seen) pod.gone = true;
+}
+
+loop::Async<void> ClusterState::look_directly(LivePod& pod) {
+  kube::Call get;
+  get.path = fmt::format("/api/v1/namespaces/{}/pods/{}", pod.space->name, pod.name);
+  auto answer = co_await client.call(get);
+  if (answer && answer->status == 404) pod.gone = true;
+  if (answer && answer->ok()) pod.facts = read_pod(answer->body, pod.container);
+}
+
+loop::Async<void> ClusterState::look_at_warnings(RunNamespace& space) {
+  const Instant now = loop.now();
+  if (space.warnings_denied || (space.warnings_looked && now - *space.warnings_looked < kWarningsEach)) co_return;
+  space.warnings_looked = now;
+  kube::Call call;
+  call.path = fmt::format("/api/v1/namespaces/{}/events", space.name);
+  call.query["fieldSelector"] = "type=Warning,involvedObject.kind=Pod";
+  auto listed = co_await client.list(call);
+  if (!listed) {
+    space.warnings_denied = listed.error().kind == Kind::denied;
+    if (space.warnings_denied) {
+      note(fmt::format("What pods wait for on their nodes is not known in namespace {}: the right `list` on `events` is missing", space.name));
+    }
+    co_return;
+  }
+  space.warnings.clear();
+  for (const Json& item : listed->items) {
+    const std::string reason = item.is_object() && item.contains("reason") && item["reason"].is_string() ? item["reason"].get<std::string>() : "";
+    if (!only_event_tells(reason)) continue;
+    const auto message = codec::find_string(item, "message");
+    space.warnings[text_at(item, "involvedObject", "name")] = reason + " - " + (message && *message ? **message : std::string{});
+  }
+}
+
+/// The cluster's words, then plain numbers where they help.
+loop::Async<std::string> ClusterState::explain(const PodCase& one, const PodWait& wait) {
+  std::string text = fmt::format("Task is starting ({})...", wait.words);
+  if (!wait.unschedulable) co_return text;
+  if (!nodes_denied && (!nodes_looked || loop.now() - *nodes_looked >= kNodesEach)) co_await look_at_nodes();
+  if (!nodes) {
+    if (nodes_denied) text += " (what the nodes have is not known: the right `list` on `nodes` is missing)";
+    co_return text;
+  }
+  auto needs = needs_of(*one.settings, agent->binary.architecture);
+  if (!needs) co_return text;
+  const Placement placement = place(*needs, *nodes);
+  text += " " + placement.reason;
+  if (!placement.advice.empty()) text += ": " + placement.advice;
+  co_return text;
+}
+
+loop::Async<Result<Json>> ClusterState::adopt(LivePod& pod) {
+  kube::Call get;
+  get.path = fmt::format("/api/v1/namespaces/{}/pods/{}", pod.space->name, pod.name);
+  auto found = co_await client.call(get);
+  if (!found) co_return std::move(found).error();
+  if (found->status == 404) co_return Json();
+  if (!found->ok()) co_return kube::refusal(get, *found, client.access());
+  if (read_pod(found->body, pod.container).owner_uid == pod.space->owner.owner().uid) co_return std::move(found->body);
+  co_return Error{.kind = Kind::failed,
+                  .what = fmt::format("there is a pod `{}` in namespace {} that is not of this run", pod.name, pod.space->name),
+                  .why = "its owner is another one",
+                  .next = fmt::format("delete it: kubectl -n {} delete pod {}", pod.space->name, pod.name)};
+}
+
+/// The pod as the server has accepted it; null when it was stopped meanwhile.
+loop::Async<Result<Json>> ClusterState::create(LivePod& pod, const PodStart& start, int try_number, PodListener& listener) {
+  RunNamespace& space = *pod.space;
+  WaitNotes notes;
+  Duration pause = kQuotaPauseMin;
+  int conflicts = 0;
+  while (!removing && !pod.stopped) {
+    kube::Call call;
+    call.method = "POST";
+    call.path = fmt::format("/api/v1/namespaces/{}/pods", space.name);
+    call.body = pod_manifest(plan_for(space, start, try_number));
+    ++creating;
+    auto answer = co_await client.call(call);
+    --creating;
+    created.notify();
+    if (!answer) co_return std::move(answer).error();
+    if (answer->ok()) co_return std::move(answer->body);
+    const std::string message = answer->message();
+    if (answer->reason() == "AlreadyExists") {
+      auto found = co_await adopt(pod);
+      if (!found || !found->is_null()) co_return found;
+      continue;
+    }
+    if (answer->status == 409 && ++conflicts <= kConflictsMax) {  // Two creates have met at one quota.
+      co_await loop.sleep_for(kConflictPause);
+      continue;
+    }
+    if (!space.restricted && message.find(kViolatesRestricted) != std::string::npos) {
+      space.restricted = true;
+      continue;
+    }
+    auto quota = quota_refusal(message);
+    if (!quota || !quota->can_fit) {
+      Error refused = kube::refusal(call, *answer, client.access());
+      if (quota) {
+        refused.kind = Kind::misuse;
+        refused.why = quota->words + ": it asks for more than the whole quota";
+        refused.next = "lower what @kubernetes asks for, or ask who runs the cluster for a larger quota";
+      }
+      co_return refused;
+    }
+    std::optional<Instant> next;
+    if (notes.due(quota->words.substr(0, quota->words.find(',')), false, loop.now(), next)) {
+      listener.note(fmt::format("Task is starting (waits for room in the namespace's quota - {})...", quota->words));
+    }
+    (void)co_await space.ended.wait_until(loop.now() + pause);
+    pause = std::min(pause * 2, kQuotaPauseMax);
+  }
+  co_return Json();
+}
+
+/// Returns when the pod has ended, is gone, or will never start.
+loop::Async<PodVerdict> ClusterState::follow(LivePod& pod, PodCase& one, PodListener& listener, loop::TaskGroup& readers) {
+  StartJudge judge(policy.image_tries_max);
+  WaitNotes notes;
+  const Instant born = loop.now();
+  std::optional<Instant> ended;
+  while (true) {
+    look(pod);
+    const Instant now = loop.now();
+    std::optional<Instant> next;
+    if (!pod.seen && !pod.gone) {
+      if (now - born >= kUnseenMax) co_await look_directly(pod);
+      next = now + kUnseenMax;
+    }
+    one.pod = pod.facts;
+    one.pod.name = pod.name;
+    one.gone = pod.gone;
+    one.stopped = pod.stopped || removing;
+    if (pod.facts.started && !pod.reading && !pod.gone) {
+      pod.reading = true;
+      readers.spawn(read_log(pod, listener));
+    }
+    if (pod.gone) break;
+    if (pod.facts.ended()) {
+      one.report = report_of(pod.facts);
+      if (!ended) ended = now;
+      const bool well = pod.facts.end && pod.facts.end->exit_code == 0;
+      if (pod.facts.settled() || well || pod.facts.others_run || now - *ended >= kSettleMax) break;
+      sooner(next, *ended + kSettleMax);
+    } else if (pod.facts.deleting) {
+      const Duration left = *pod.facts.deleting + kDeletionPatience - loop.wall_now();
+      if (left <= Duration{0}) break;
+      sooner(next, now + left);
+    } else if (auto never = judge.look(one, now)) {
+      co_return *std::move(never);
+    } else if (pod.facts.node_silent) {
+      std::optional<Instant> again;
+      if (notes.due("node silent", false, now, again)) {
+        listener.note(fmt::format("Node {} has stopped answering; the cluster gives its pods up after a few minutes", pod.facts.node));
+      }
+      sooner(next, again);
+    } else if (auto wait = why_waiting(pod.facts, "")) {
+      sooner(next, judge.next_look());
+      std::optional<Instant> again;
+      if (wait->ordinary && !pod.facts.node.empty() && now - born >= kOrdinaryWait) {
+        co_await look_at_warnings(*pod.space);
+        auto warning = pod.space->warnings.find(pod.name);
+        if (warning != pod.space->warnings.end()) wait = why_waiting(pod.facts, warning->second);
+        if (!pod.space->warnings_denied) sooner(next, now + kWarningsEach);
+      }
+      if (wait && notes.due(wait->key, wait->ordinary, now, again)) {
+        const std::string text = co_await explain(one, *wait);
+        listener.note(text);
+      }
+      sooner(next, again);
+    }
+    if (next) (void)co_await pod.changed.wait_until(*next);
+    else co_await pod.changed.wait();
+  }
+  // The last word: the pod may have ended while something was asked.
+  one.report = report_of(one.pod);
+  co_return judge_end(one);
+}
+
+loop::Async<Result<PodEnd>> ClusterState::run_try(const PodStart& start, int try_number, PodListener& listener, bool& again) {
+  RunNamespace& space = *spaces[start.settings->namespace_];
+  LivePod pod(loop);
+  pod.name = pod_name(plan_for(space, start, try_number).id);
+  pod.container = container_name(start.step);
+  pod.label = start.label;
+  pod.attempt = start.attempt;
+  pod.space = &space;
+  const std::string key = space.name + "/" + pod.name;
+  pods[key] = &pod;
+  auto made = co_await create(pod, start, try_number, listener);
+  if (!made || made->is_null()) {
+    pods.erase(key);
+    if (!made) co_return std::move(made).error().at(fmt::format("pod {} in namespace {}", pod.name, space.name));
+    co_return stopped_before(start, try_number);
+  }
+  pod.facts = read_pod(*made, pod.container);
+  pod.uid = pod.facts.uid;
+  pod.created = true;
+  *made = Json();
+  listener.placed(pod.name);
+  if (pod.stopped) background.spawn(remove_pod(space, pod.name));
+
+  PodCase one{.step = start.step, .namespace_ = space.name, .settings = start.settings, .limit_memory = policy.limit_memory};
+  one.tries = try_number + 1;
+  loop::TaskGroup readers(loop);
+  PodVerdict verdict = co_await follow(pod, one, listener, readers);
+  co_await finish_log(pod, one.report, listener, readers);
+  pods.erase(key);
+  space.ended.notify();
+
+  again = verdict.again && !one.stopped;
+  const bool well = verdict.outcome == PodOutcome::done;
+  // What has not ended by itself would go on, and a lost pod may still run on a node that nobody hears.
+  const bool unfinished = !pod.gone && (!pod.facts.settled() || pod.facts.others_run || again);
+  if (unfinished && !(well && !pod.facts.others_run)) background.spawn(remove_pod(space, pod.name));
+  if (well) done_pods(space, pod.name);
+
+  PodEnd end{.outcome = verdict.outcome, .exit_code = verdict.exit_code, .report = one.report, .pod = pod.name, .namespace_ = space.name};
+  end.peak_kb = one.report ? one.report->peak_kb : 0;
+  end.lines = pod.log.last_seq();
+  end.tries = try_number + 1;
+  end.cause = std::move(verdict.cause);
+  co_return end;
+}
+
+void ClusterState::done_pods(RunNamespace& space, const std::string& name) {
+  done.emplace_back(&space, name);
+  if (done.size() <= kDonePodsMax) return;
+  background.spawn(remove_pod(*done.front().first, done.front().second));
+  done.pop_front();
+}
+
+loop::Async<Result<PodEnd>> ClusterState::run_attempt(PodStart start, PodListener& listener) {
+  for (int try_number = 0;; ++try_number) {
+    if (removing) co_return stopped_before(start, try_number);
+    bool again = false;
+    auto end = co_await run_try(start, try_number, listener, again);
+    if (!end || !again || removing) co_return end;
+    if (try_number + 1 >= policy.tries_max) {
+      if (end->cause) end->cause->why += fmt::format(" (try {} of {})", try_number + 1, policy.tries_max);
+      co_return end;
+    }
+    listener.note(fmt::format("Pod {} is lost ({}); the same attempt is tried again, try {} of {}", end->pod, end->cause->why, try_number + 2,
+                              policy.tries_max));
+  }
+}
+
+}  // namespace headrace::launch

@@ -1,0 +1,191 @@
+#include "launch/preflight.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace headrace::launch {
+
+namespace {
+
+using codec::Json;
+
+const Json& part(const Json& object, const char* key) {
+  static const Json kNone;
+  if (!object.is_object()) return kNone;
+  auto found = object.find(key);
+  return found == object.end() ? kNone : *found;
+}
+
+std::string text(const Json& object, const char* key) {
+  const Json& value = part(object, key);
+  return value.is_string() ? value.get<std::string>() : std::string{};
+}
+
+bool names(const Json& list, const std::string& value) {
+  if (!list.is_array()) return false;
+  return std::any_of(list.begin(), list.end(), [&](const Json& one) { return one == "*" || one == value; });
+}
+
+/// `*/log` stands for that subresource of everything.
+bool names_resource(const Json& list, const std::string& resource) {
+  if (names(list, resource)) return true;
+  const std::size_t slash = resource.find('/');
+  return slash != std::string::npos && names(list, "*" + resource.substr(slash));
+}
+
+bool allows(const Json& rule, const Right& right) {
+  // A rule for named objects does not allow making or listing others.
+  const Json& only = part(rule, "resourceNames");
+  if (only.is_array() && !only.empty()) return false;
+  return names(part(rule, "verbs"), right.verb) && names(part(rule, "apiGroups"), right.group) &&
+         names_resource(part(rule, "resources"), right.resource);
+}
+
+std::string described(const std::vector<Right>& rights) {
+  std::string all;
+  for (const Right& right : rights) {
+    all += fmt::format("{}`{}` on `{}`{}", all.empty() ? "" : ", ", right.verb, right.resource,
+                       right.group.empty() ? "" : fmt::format(" (API group {})", right.group));
+  }
+  return all;
+}
+
+/// "a=1,b=2" as names and amounts.
+std::map<std::string, double> amounts(std::string_view list) {
+  std::map<std::string, double> all;
+  while (!list.empty()) {
+    const std::size_t comma = std::min(list.find(','), list.size());
+    const std::string_view item = list.substr(0, comma);
+    const std::size_t equals = item.find('=');
+    if (equals != std::string_view::npos) {
+      if (auto amount = parse_quantity(item.substr(equals + 1))) all[std::string(item.substr(0, equals))] = *amount;
+    }
+    list.remove_prefix(std::min(comma + 1, list.size()));
+  }
+  return all;
+}
+
+/// What stands behind `name` up to ", " or the end.
+std::string_view field(std::string_view words, std::string_view name) {
+  const std::size_t at = words.find(name);
+  if (at == std::string_view::npos) return {};
+  words.remove_prefix(at + name.size());
+  return words.substr(0, std::min(words.find(", "), words.size()));
+}
+
+kube::Call get(std::string path) {
+  kube::Call call;
+  call.path = std::move(path);
+  return call;
+}
+
+}  // namespace
+
+const std::vector<Right>& rights_needed() {
+  static const std::vector<Right> kRights = {
+      {"create", "", "pods"},           {"list", "", "pods"},         {"watch", "", "pods"},          {"delete", "", "pods"},
+      {"deletecollection", "", "pods"}, {"get", "", "pods/log"},      {"create", "batch", "jobs"},    {"get", "batch", "jobs"},
+      {"patch", "batch", "jobs"},       {"delete", "batch", "jobs"},  {"create", "", "configmaps"},   {"get", "", "configmaps"}};
+  return kRights;
+}
+
+std::vector<Right> rights_missing(const Json& review) {
+  const Json& status = part(review, "status");
+  const Json& rules = part(status, "resourceRules");
+  std::vector<Right> missing;
+  if (!rules.is_array() || part(status, "incomplete") == true) return missing;
+  for (const Right& right : rights_needed()) {
+    if (std::none_of(rules.begin(), rules.end(), [&](const Json& rule) { return allows(rule, right); })) missing.push_back(right);
+  }
+  return missing;
+}
+
+loop::Async<Result<NamespaceFacts>> look_at_namespace(kube::Client& client, std::string ns) {
+  kube::Call call = get("/api/v1/namespaces/" + ns);
+  auto answer = co_await client.call(call);
+  if (!answer) co_return std::move(answer).error();
+  NamespaceFacts facts;
+  if (answer->status == 403) co_return facts;
+  if (answer->status == 404) {
+    co_return Error{.kind = Kind::misuse,
+                    .what = fmt::format("namespace `{}` does not exist on the cluster", ns),
+                    .where = client.access().described(),
+                    .next = "correct @kubernetes(namespace=...) or METAFLOW_KUBERNETES_NAMESPACE, or make it: kubectl create namespace " + ns};
+  }
+  if (!answer->ok()) co_return kube::refusal(call, *answer, client.access());
+  if (text(part(answer->body, "status"), "phase") == "Terminating") {
+    co_return Error{.kind = Kind::misuse,
+                    .what = fmt::format("namespace `{}` is being deleted", ns),
+                    .where = client.access().described(),
+                    .next = "wait until it is gone and make it again, or use another namespace"};
+  }
+  facts.known = true;
+  facts.restricted = text(part(part(answer->body, "metadata"), "labels"), "pod-security.kubernetes.io/enforce") == "restricted";
+  co_return facts;
+}
+
+loop::Async<Result<void>> check_rights(kube::Client& client, std::string ns) {
+  kube::Call call;
+  call.method = "POST";
+  call.path = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews";
+  call.body = Json{{"apiVersion", "authorization.k8s.io/v1"}, {"kind", "SelfSubjectRulesReview"}, {"spec", {{"namespace", ns}}}};
+  auto answer = co_await client.call(call);
+  if (!answer) co_return std::move(answer).error();
+  // Who may not even ask finds out by trying.
+  if (answer->status == 403 || answer->status == 404) co_return Result<void>{};
+  if (!answer->ok()) co_return kube::refusal(call, *answer, client.access());
+  const std::vector<Right> missing = rights_missing(answer->body);
+  if (missing.empty()) co_return Result<void>{};
+  co_return Error{.kind = Kind::denied,
+                  .what = fmt::format("a run needs rights in namespace `{}` that these credentials do not have", ns),
+                  .where = client.access().described(),
+                  .why = "missing: " + described(missing),
+                  .next = "ask who runs the cluster for the Role of the guide's page on Kubernetes, or use other credentials"};
+}
+
+loop::Async<Result<std::optional<std::vector<NodeFacts>>>> list_nodes(kube::Client& client) {
+  using Nodes = std::optional<std::vector<NodeFacts>>;
+  kube::Call call = get("/api/v1/nodes");
+  auto listed = co_await client.list(call);
+  if (!listed && listed.error().kind == Kind::denied) co_return Nodes{};
+  if (!listed) co_return std::move(listed).error();
+  std::vector<NodeFacts> nodes;
+  for (const Json& item : listed->items) nodes.push_back(read_node(item));
+  co_return Nodes(std::move(nodes));
+}
+
+loop::Async<Result<bool>> sees_autoscaler(kube::Client& client, const std::vector<NodeFacts>* nodes) {
+  if (nodes && shows_autoscaler(*nodes)) co_return true;
+  for (const char* path : {"/api/v1/namespaces/kube-system/configmaps/cluster-autoscaler-status", "/apis/karpenter.sh"}) {
+    auto answer = co_await client.call(get(path));
+    if (!answer) co_return std::move(answer).error();
+    if (answer->ok()) co_return true;
+  }
+  co_return false;
+}
+
+std::optional<Error> unplaceable(const PodStep& step, const Placement& placement) {
+  if (placement.large_enough > 0) return std::nullopt;
+  return Error{.kind = Kind::misuse,
+               .what = fmt::format("step `{}` cannot be placed on this cluster", step.step),
+               .where = fmt::format("namespace {}", step.settings->namespace_),
+               .why = placement.reason,
+               .next = placement.advice};
+}
+
+std::optional<QuotaRefusal> quota_refusal(const std::string& message) {
+  constexpr std::string_view kHead = "exceeded quota: ";
+  const std::size_t at = message.find(kHead);
+  if (at == std::string::npos) return std::nullopt;
+  QuotaRefusal refusal{.words = message.substr(at), .can_fit = true};
+  const auto requested = amounts(field(refusal.words, "requested: "));
+  const auto limited = amounts(field(refusal.words, "limited: "));
+  for (const auto& [name, amount] : requested) {
+    auto limit = limited.find(name);
+    if (limit != limited.end() && amount > limit->second) refusal.can_fit = false;
+  }
+  return refusal;
+}
+
+}  // namespace headrace::launch
