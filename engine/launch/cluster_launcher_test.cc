@@ -86,19 +86,23 @@ struct World {
     heard.changed.notify();
   }
   /// Waits until something that the listener hears makes it true.
-  Async<bool> until(std::function<bool()> condition) {
+  Async<void> until(std::function<bool()> condition) {
     const Instant deadline = loop.now() + kPatience;
     bool in_time = true;
     while (!condition() && in_time) in_time = co_await heard.changed.wait_until(deadline);
     EXPECT_TRUE(condition());
-    co_return condition();
   }
-  Async<bool> until_called(std::function<bool()> condition) {
-    const Instant deadline = loop.now() + kPatience;
-    bool in_time = true;
-    while (!condition() && in_time) in_time = co_await cluster.called().wait_until(deadline);
-    EXPECT_TRUE(condition());
-    co_return condition();
+  Async<void> placed(std::size_t count) {
+    return until([this, count] { return heard.pods.size() >= count; });
+  }
+  Async<void> printed(std::size_t count) {
+    return until([this, count] { return heard.lines.size() >= count; });
+  }
+  Async<void> noted(std::size_t count) {
+    return until([this, count] { return heard.notes.size() >= count; });
+  }
+  Async<void> ended(const std::optional<Result<PodEnd>>& end) {
+    return until([&end] { return end.has_value(); });
   }
   /// Runs the body between a good begin and an end.
   void play(std::function<Async<void>()> body) {
@@ -133,17 +137,17 @@ TEST(ClusterLauncher, APodRunsToItsEndWithItsLog) {
   std::optional<Result<PodEnd>> end;
   world.play([&]() -> Async<void> {
     world.loop.spawn(world.attempt(end));
-    co_await world.until([&] { return !world.heard.pods.empty(); });
+    co_await world.placed(1);
     const std::string pod = world.heard.pods[0];
     EXPECT_THAT(pod, HasSubstr("hr-work-1-0-0-"));
     EXPECT_THAT(world.launcher->alive(), ElementsAre("ml/" + pod));
     world.cluster.start("ml", pod);
     world.cluster.write_log("ml", pod, "boot\n" + framed(1, "hello"));
-    co_await world.until([&] { return world.heard.lines.size() == 2; });
+    co_await world.printed(2);
     EXPECT_FALSE(end.has_value());
     world.cluster.write_log("ml", pod, framed(2, "bye"));
     world.cluster.finish("ml", pod, 0, "Completed", kReport);
-    co_await world.until([&] { return end.has_value(); });
+    co_await world.ended(end);
   });
   ASSERT_TRUE(end && end->ok());
   const PodEnd& pod = **end;
@@ -180,18 +184,18 @@ TEST(ClusterLauncher, ALogThatBreaksGoesOnWithoutRepeating) {
   std::optional<Result<PodEnd>> end;
   world.play([&]() -> Async<void> {
     world.loop.spawn(world.attempt(end));
-    co_await world.until([&] { return !world.heard.pods.empty(); });
+    co_await world.placed(1);
     const std::string pod = world.heard.pods[0];
     world.cluster.start("ml", pod);
     world.cluster.write_log("ml", pod, framed(1, "a") + framed(2, "b"));
-    co_await world.until([&] { return world.heard.lines.size() == 2; });
+    co_await world.printed(2);
     world.cluster.break_logs("ml", pod);
     world.cluster.write_log("ml", pod, framed(3, "c"));
-    co_await world.until([&] { return world.heard.lines.size() == 3; });
+    co_await world.printed(3);
     world.cluster.break_logs("ml", pod);
     world.cluster.write_log("ml", pod, framed(4, "d"));
     world.cluster.finish("ml", pod, 0, "Completed", kReport);
-    co_await world.until([&] { return end.has_value(); });
+    co_await world.ended(end);
   });
   EXPECT_THAT(world.heard.lines, ElementsAre("o1 a", "o2 b", "o3 c", "o4 d"));
   ASSERT_TRUE(end && end->ok());
@@ -206,11 +210,11 @@ TEST(ClusterLauncher, ALossOfInfrastructureIsTriedAgain) {
   world.play([&]() -> Async<void> {
     world.loop.spawn(world.attempt(end));
     for (std::size_t try_number = 0; try_number < 2; ++try_number) {
-      co_await world.until([&] { return world.heard.pods.size() == try_number + 1; });
+      co_await world.placed(try_number + 1);
       Json status{{"phase", "Failed"}, {"reason", "Evicted"}, {"message", "The node was low on resource: memory."}};
       world.cluster.set_status("ml", world.heard.pods.back(), status);
     }
-    co_await world.until([&] { return end.has_value(); });
+    co_await world.ended(end);
   });
   ASSERT_TRUE(end && end->ok());
   EXPECT_EQ((*end)->outcome, PodOutcome::lost);
@@ -227,10 +231,10 @@ TEST(ClusterLauncher, AnAttemptThatFailedIsNotTriedAgainAndItsPodStays) {
   std::optional<Result<PodEnd>> end;
   world.play([&]() -> Async<void> {
     world.loop.spawn(world.attempt(end));
-    co_await world.until([&] { return !world.heard.pods.empty(); });
+    co_await world.placed(1);
     world.cluster.start("ml", world.heard.pods[0]);
     world.cluster.finish("ml", world.heard.pods[0], 137, "OOMKilled", "");
-    co_await world.until([&] { return end.has_value(); });
+    co_await world.ended(end);
   });
   ASSERT_TRUE(end && end->ok());
   EXPECT_EQ((*end)->outcome, PodOutcome::out_of_memory);
@@ -251,9 +255,9 @@ TEST(ClusterLauncher, FailedPodsGoTooIfThePolicySaysSo) {
   std::optional<Result<PodEnd>> end;
   world.play([&]() -> Async<void> {
     world.loop.spawn(world.attempt(end));
-    co_await world.until([&] { return !world.heard.pods.empty(); });
+    co_await world.placed(1);
     world.cluster.finish("ml", world.heard.pods[0], 1, "Error", "");
-    co_await world.until([&] { return end.has_value(); });
+    co_await world.ended(end);
   });
   EXPECT_THAT(world.pods(), IsEmpty());
   EXPECT_THAT(world.jobs(), IsEmpty());
@@ -265,17 +269,17 @@ TEST(ClusterLauncher, SaysWhyAPodWaitsAndWhatWouldFit) {
   std::optional<Result<PodEnd>> end;
   world.play([&]() -> Async<void> {
     world.loop.spawn(world.attempt(end));
-    co_await world.until([&] { return !world.heard.pods.empty(); });
+    co_await world.placed(1);
     const std::string pod = world.heard.pods[0];
     Json condition{{"type", "PodScheduled"}, {"status", "False"}, {"reason", "Unschedulable"}, {"message", "0/1 nodes are available: 1 Insufficient memory."}};
     world.cluster.set_status("ml", pod, Json{{"phase", "Pending"}, {"conditions", Json::array({condition})}});
-    co_await world.until([&] { return world.heard.notes.size() == 1; });
+    co_await world.noted(1);
     Json waiting{{"name", "work"}, {"state", {{"waiting", {{"reason", "ErrImagePull"}, {"message", "dial tcp: i/o timeout"}}}}}};
     world.cluster.set_status("ml", pod, Json{{"phase", "Pending"}, {"containerStatuses", Json::array({waiting})}});
-    co_await world.until([&] { return world.heard.notes.size() == 2; });
+    co_await world.noted(2);
     world.cluster.start("ml", pod);
     world.cluster.finish("ml", pod, 0, "Completed", kReport);
-    co_await world.until([&] { return end.has_value(); });
+    co_await world.ended(end);
   });
   EXPECT_THAT(world.heard.notes[0], HasSubstr("Task is starting (Pod is pending, Unschedulable - 0/1 nodes are available: 1 Insufficient memory.)..."));
   EXPECT_THAT(world.heard.notes[0], HasSubstr("it fits on 1 of 1 nodes when others leave"));
@@ -287,14 +291,14 @@ TEST(ClusterLauncher, OnlyAnEventTellsOfAMissingVolume) {
   std::optional<Result<PodEnd>> end;
   world.play([&]() -> Async<void> {
     world.loop.spawn(world.attempt(end));
-    co_await world.until([&] { return !world.heard.pods.empty(); });
+    co_await world.placed(1);
     const std::string pod = world.heard.pods[0];
     world.cluster.add_event("ml", pod, "FailedMount", R"(MountVolume.SetUp failed: persistentvolumeclaim "data" not found)");
     Json waiting{{"name", "work"}, {"state", {{"waiting", {{"reason", "ContainerCreating"}}}}}};
     world.cluster.set_status("ml", pod, Json{{"phase", "Pending"}, {"containerStatuses", Json::array({waiting})}});
-    co_await world.until([&] { return !world.heard.notes.empty(); });
+    co_await world.noted(1);
     world.launcher->stop("7/work/1", 0);
-    co_await world.until([&] { return end.has_value(); });
+    co_await world.ended(end);
   });
   EXPECT_THAT(world.heard.notes[0], HasSubstr("FailedMount - MountVolume.SetUp failed"));
 }
@@ -304,10 +308,10 @@ TEST(ClusterLauncher, AnImageThatDoesNotExistEndsAtOnceAndThePodGoes) {
   std::optional<Result<PodEnd>> end;
   world.play([&]() -> Async<void> {
     world.loop.spawn(world.attempt(end));
-    co_await world.until([&] { return !world.heard.pods.empty(); });
+    co_await world.placed(1);
     Json waiting{{"name", "work"}, {"state", {{"waiting", {{"reason", "ErrImagePull"}, {"message", "nope:1: not found"}}}}}};
     world.cluster.set_status("ml", world.heard.pods[0], Json{{"phase", "Pending"}, {"containerStatuses", Json::array({waiting})}});
-    co_await world.until([&] { return end.has_value(); });
+    co_await world.ended(end);
   });
   ASSERT_TRUE(end && end->ok());
   EXPECT_EQ((*end)->outcome, PodOutcome::image);
@@ -328,9 +332,10 @@ TEST(ClusterLauncher, AQuotaThatIsFullIsWaitedFor) {
   std::optional<Result<PodEnd>> end;
   world.play([&]() -> Async<void> {
     world.loop.spawn(world.attempt(end));
-    co_await world.until([&] { return !world.heard.pods.empty(); });
+    co_await world.placed(1);
+    world.cluster.write_log("ml", world.heard.pods[0], framed(1, "a") + framed(2, "b"));
     world.cluster.finish("ml", world.heard.pods[0], 0, "Completed", kReport);
-    co_await world.until([&] { return end.has_value(); });
+    co_await world.ended(end);
   });
   ASSERT_TRUE(end && end->ok());
   EXPECT_EQ((*end)->outcome, PodOutcome::done);
@@ -367,9 +372,9 @@ TEST(ClusterLauncher, ACreateWhoseAnswerWasLostIsHarmless) {
   std::optional<Result<PodEnd>> end;
   world.play([&]() -> Async<void> {
     world.loop.spawn(world.attempt(end));
-    co_await world.until([&] { return !world.heard.pods.empty(); });
+    co_await world.placed(1);
     world.cluster.finish("ml", world.heard.pods[0], 0, "Completed", kReport);
-    co_await world.until([&] { return end.has_value(); });
+    co_await world.ended(end);
   });
   ASSERT_TRUE(end && end->ok());
   EXPECT_EQ((*end)->outcome, PodOutcome::done);
@@ -384,9 +389,9 @@ TEST(ClusterLauncher, AnInterruptRemovesAllPodsAndThenTheirOwner) {
     auto begun = co_await world.begin();
     EXPECT_TRUE(begun.ok());
     for (int task = 0; task < kPods; ++task) world.loop.spawn(world.attempt(ends[static_cast<std::size_t>(task)], task));
-    co_await world.until([&] { return world.heard.pods.size() == kPods; });
+    co_await world.placed(kPods);
     removed = co_await world.launcher->remove_all();
-    co_await world.until([&] { return std::all_of(ends.begin(), ends.end(), [](auto& end) { return end.has_value(); }); });
+    for (auto& end : ends) co_await world.ended(end);
     auto late = co_await world.launcher->run(world.start(99), world.heard);
     EXPECT_TRUE(late.ok());
     if (late) {
@@ -415,11 +420,11 @@ TEST(ClusterLauncher, APodThatIsStoppedIsDeleted) {
   std::optional<Result<PodEnd>> end;
   world.play([&]() -> Async<void> {
     world.loop.spawn(world.attempt(end));
-    co_await world.until([&] { return !world.heard.pods.empty(); });
+    co_await world.placed(1);
     world.cluster.start("ml", world.heard.pods[0]);
     world.launcher->stop("7/work/1", 1);  // Another attempt.
     world.launcher->stop("7/work/1", 0);
-    co_await world.until([&] { return end.has_value(); });
+    co_await world.ended(end);
   });
   ASSERT_TRUE(end && end->ok());
   EXPECT_EQ((*end)->outcome, PodOutcome::stopped);
@@ -432,11 +437,11 @@ TEST(ClusterLauncher, ARestrictedNamespaceGetsPodsThatMayRunThere) {
   std::optional<Result<PodEnd>> end;
   world.play([&]() -> Async<void> {
     world.loop.spawn(world.attempt(end));
-    co_await world.until([&] { return !world.heard.pods.empty(); });
+    co_await world.placed(1);
     const Json* pod = world.cluster.find("/api/v1/namespaces/ml/pods/" + world.heard.pods[0]);
     EXPECT_EQ((*pod)["spec"]["containers"][0]["securityContext"]["runAsNonRoot"], true);
     world.cluster.finish("ml", world.heard.pods[0], 0, "Completed", kReport);
-    co_await world.until([&] { return end.has_value(); });
+    co_await world.ended(end);
   });
 }
 

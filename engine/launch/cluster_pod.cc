@@ -15,7 +15,7 @@ using codec::Json;
 /// A container's end may be told before the pod's own reason (a deadline, an eviction), which is waited for this long.
 constexpr Duration kSettleMax = 2s;
 /// The watch should have told of a pod by then; after it, the pod is asked for.
-constexpr Duration kUnseenMax = 30s;
+constexpr std::chrono::seconds kUnseenMax{30};
 constexpr Duration kWarningsEach = 5s;
 constexpr Duration kNodesEach = 60s;
 constexpr Duration kQuotaPauseMin = 1s;
@@ -232,9 +232,10 @@ loop::Async<PodVerdict> ClusterState::follow(LivePod& pod, PodCase& one, PodList
       if (pod.facts.settled() || well || pod.facts.others_run || now - *ended >= kSettleMax) break;
       sooner(next, *ended + kSettleMax);
     } else if (pod.facts.deleting) {
-      const Duration left = *pod.facts.deleting + kDeletionPatience - loop.wall_now();
-      if (left <= Duration{0}) break;
-      sooner(next, now + left);
+      // In microseconds, as the server's clock is: what it says may be far off.
+      const auto left = *pod.facts.deleting + std::chrono::microseconds(kDeletionPatience) - loop.wall_now();
+      if (left.count() <= 0) break;
+      sooner(next, now + std::min<std::chrono::microseconds>(left, kUnseenMax));
     } else if (auto never = judge.look(one, now)) {
       co_return *std::move(never);
     } else if (pod.facts.node_silent) {

@@ -33,7 +33,7 @@ inline constexpr Duration kNoteAgain = 30s;
 /// What each pod goes through is not worth a line before it lasts this long.
 inline constexpr Duration kOrdinaryWait = 2s;
 /// A pod whose grace is over for this long is on a node that does not answer.
-inline constexpr Duration kDeletionPatience = 30s;
+inline constexpr std::chrono::seconds kDeletionPatience{30};
 
 /// One namespace that the run uses.
 struct RunNamespace {

@@ -102,19 +102,20 @@ FakeCluster::FakeCluster(loop::EventLoop& loop) : loop_(loop), called_(loop) {
 FakeCluster::~FakeCluster() = default;
 
 void FakeCluster::add_namespace(const std::string& name, Json labels) {
-  objects_["/api/v1/namespaces/" + name] = Json{{"metadata", {{"name", name}, {"labels", std::move(labels)}}}, {"status", {{"phase", "Active"}}}};
+  objects_["/api/v1/namespaces/" + name] = Json{{"metadata", {{"name", name}, {"uid", name}, {"labels", std::move(labels)}}}, {"status", {{"phase", "Active"}}}};
 }
 
 void FakeCluster::add_node(const std::string& name, const std::string& cpu, const std::string& memory) {
   objects_["/api/v1/nodes/" + name] = Json{
-      {"metadata", {{"name", name}, {"labels", {{"kubernetes.io/arch", "amd64"}}}}},
+      {"metadata", {{"name", name}, {"uid", name}, {"labels", {{"kubernetes.io/arch", "amd64"}}}}},
       {"spec", Json::object()},
       {"status", {{"allocatable", {{"cpu", cpu}, {"memory", memory}, {"ephemeral-storage", "100G"}}}}}};
 }
 
 void FakeCluster::add_event(const std::string& ns, const std::string& pod, const std::string& reason, const std::string& message) {
-  objects_[fmt::format("/api/v1/namespaces/{}/events/{}", ns, ++version_)] =
-      Json{{"reason", reason}, {"message", message}, {"involvedObject", {{"kind", "Pod"}, {"name", pod}}}};
+  const std::string name = fmt::format("event-{}", ++version_);
+  objects_[fmt::format("/api/v1/namespaces/{}/events/{}", ns, name)] =
+      Json{{"metadata", {{"name", name}, {"uid", name}}}, {"reason", reason}, {"message", message}, {"involvedObject", {{"kind", "Pod"}, {"name", pod}}}};
 }
 
 const Json* FakeCluster::find(const std::string& path) const {
