@@ -119,7 +119,7 @@ Target target_of(const Call& call) {
   if (at < parts.size()) target.resource = parts[at++];
   if (at < parts.size()) target.name = parts[at++];
   if (at < parts.size()) target.resource += "/" + parts[at];
-  const bool one = !target.name.empty();
+  const bool one = !target.name.empty() || target.resource.empty();
   const auto watch = call.query.find("watch");
   if (call.method == "GET") {
     target.verb = one ? "get" : watch != call.query.end() && watch->second == "true" ? "watch" : "list";

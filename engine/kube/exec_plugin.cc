@@ -193,7 +193,10 @@ Result<ExecCredential> run_plugin(const Access& access, Duration time_max) {
     return plugin_error(plugin, why);
   }
   auto credential = parse_credential(spoken.out, plugin.api_version);
-  if (!credential) return plugin_error(plugin, credential.error().what + (credential.error().why.empty() ? "" : ": " + credential.error().why));
+  if (!credential) {
+    const Error& error = credential.error();
+    return plugin_error(plugin, fmt::format("its output: {}{}{}", error.what, error.why.empty() ? "" : ": ", error.why));
+  }
   return credential;
 }
 
