@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include <nss.h>
+
 #include "cli/conduct_command.h"
 #include "cli/store_command.h"
 #include "wire/version.h"
@@ -29,6 +31,8 @@ int usage() {
 }  // namespace
 
 int main(int count, char** words) {
+  // Names are looked up by what is linked in: any other service of an nsswitch.conf would be loaded, which a static program cannot.
+  __nss_configure_lookup("hosts", "files dns");
   std::vector<std::string> arguments(words + 1, words + count);
   if (arguments.empty()) return usage();
   std::span<const std::string> rest = std::span<const std::string>(arguments).subspan(1);

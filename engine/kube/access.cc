@@ -39,6 +39,7 @@ Result<Access> from_files(const std::vector<std::string>& files, const std::stri
       Error error = std::move(text).error().at(named_by);
       if (error.kind == Kind::missing) {
         error.what = "there is no kubeconfig, so no Kubernetes cluster is known";
+        error.why = fmt::format("there is no file {}", file);
         error.next = "set KUBECONFIG to the file that says how to reach the cluster, or copy it to ~/.kube/config";
       }
       return error;

@@ -10,6 +10,9 @@ namespace {
 
 using codec::Json;
 
+/// Later calls wait for a cluster that is away for minutes; one that never answered is more likely named wrongly.
+constexpr Duration kFirstAnswerMax = 30s;
+
 const Json& part(const Json& object, const char* key) {
   static const Json kNone;
   if (!object.is_object()) return kNone;
@@ -103,6 +106,7 @@ std::vector<Right> rights_missing(const Json& review) {
 
 loop::Async<Result<NamespaceFacts>> look_at_namespace(kube::Client& client, std::string ns) {
   kube::Call call = get("/api/v1/namespaces/" + ns);
+  call.deadline = kFirstAnswerMax;
   auto answer = co_await client.call(call);
   if (!answer) co_return std::move(answer).error();
   NamespaceFacts facts;
