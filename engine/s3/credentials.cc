@@ -60,7 +60,8 @@ std::string ask(aws_credentials_provider* source) {
   if (!question->changed.wait_for(lock, kAskMax, [&] { return question->answered; })) {
     return fmt::format("no answer within {} s", kAskMax.count());
   }
-  return question->given ? "" : aws_error_str(question->error);
+  if (question->given) return "";
+  return question->error == 0 ? "it gave none" : aws_error_str(question->error);
 }
 
 struct Place {

@@ -25,10 +25,10 @@ constexpr int kConnectionsMax = 64;
 /// So few that a service which throttles can answer, and enough that a few lost answers do not hold up all.
 constexpr int kConnectionsMin = 8;
 constexpr std::uint32_t kConnectMs = 10'000;
-/// Repeats inside the CRT: full jitter, 50 ms on average first, 5 s from the eighth on. Ours begin when these are used up.
+/// Repeats inside the CRT: full jitter, 50 ms on average first, 4 s from the eighth on. Ours begin when these are used up.
 constexpr std::size_t kRepeatsMax = 60;
 constexpr std::uint32_t kPauseMs = 100;
-constexpr std::uint32_t kPauseMaxS = 10;
+constexpr std::uint32_t kPauseMaxS = 8;
 /// New credentials are looked for that often in one call.
 constexpr int kRenewMax = 3;
 constexpr Duration kTellEvery = 30s;

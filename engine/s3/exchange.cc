@@ -12,16 +12,19 @@
 namespace headrace::s3 {
 namespace {
 
-/// What comes back however often it is tried; a few times all the same, since a server may be in the middle of a change.
-constexpr int kSameTroubleMax = 3;
+/// A wrong clock comes back however often it is tried; a few times all the same, since a server may be in the middle of a change.
+constexpr int kSkewedMax = 3;
+/// A certificate that is not trusted is not waited for: the TLS library lets each refusal take 10 to 30 s, against timing attacks.
+constexpr int kDistrustedMax = 1;
 /// Bodies without a sink: answers of S3 to anything but GetObject are below a few MB.
 constexpr std::size_t kErrorBodyMax = 64 << 10;
 
 Instant now() { return std::chrono::steady_clock::now(); }
 
-bool comes_back(int error) {
-  return error == AWS_IO_TLS_ERROR_NEGOTIATION_FAILURE || error == AWS_ERROR_S3_REQUEST_TIME_TOO_SKEWED ||
-         error == AWS_IO_TLS_CTX_ERROR;
+/// How often in a row this trouble shows that it will come back; 0 for trouble that passes.
+int tries_until_hopeless(int error) {
+  if (error == AWS_IO_TLS_ERROR_NEGOTIATION_FAILURE || error == AWS_IO_TLS_CTX_ERROR) return kDistrustedMax;
+  return error == AWS_ERROR_S3_REQUEST_TIME_TOO_SKEWED ? kSkewedMax : 0;
 }
 
 Held<aws_http_message, aws_http_message_release> make_message(const Request& request) {
@@ -228,10 +231,12 @@ void Exchange::on_try(aws_s3_meta_request*, aws_s3_request_metrics* metrics, voi
       self.same_trouble_ = 0;
       return;
     }
+    if (error == AWS_ERROR_S3_CANCELED) return;  // we ended it: what was the trouble before says more
     if (status == 0 || status >= 500) ++answer.lost;
     answer.last_trouble = status >= 300 ? fmt::format("HTTP status {}", status) : std::string{aws_error_str(error)};
-    self.same_trouble_ = comes_back(error) ? self.same_trouble_ + 1 : 0;
-    hopeless = self.same_trouble_ >= kSameTroubleMax;
+    const int most = tries_until_hopeless(error);
+    self.same_trouble_ = most > 0 ? self.same_trouble_ + 1 : 0;
+    hopeless = most > 0 && self.same_trouble_ >= most;
     if (hopeless) answer.error = error;
   }
   if (hopeless) self.cancel(&Answer::hopeless);

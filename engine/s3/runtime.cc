@@ -3,6 +3,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <iterator>
 #include <mutex>
 #include <thread>
 
@@ -10,11 +12,34 @@
 #include <aws/s3/s3.h>
 #include <fmt/format.h>
 
+#include "s3/ca_roots.h"
+
 namespace headrace::s3 {
 namespace {
 
 /// Moving bytes keeps a thread busy at about 2 GB/s; more of them than this only cost memory.
 constexpr unsigned kThreadsMax = 16;
+
+bool is_readable(const char* path) { return path != nullptr && ::access(path, R_OK) == 0; }
+
+/// Where systems keep the authorities that they trust.
+bool system_has_authorities() {
+  constexpr const char* kFiles[] = {"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem",
+                                    "/etc/pki/tls/cacert.pem", "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem"};
+  return std::any_of(std::begin(kFiles), std::end(kFiles), is_readable);
+}
+
+/// Returns CRT's success or not. No file named: the system's if it has any, else those built in.
+bool trust(aws_tls_ctx_options& options, const std::string& ca_file) {
+  if (!ca_file.empty()) {
+    return aws_tls_ctx_options_override_default_trust_store_from_path(&options, nullptr, ca_file.c_str()) == AWS_OP_SUCCESS;
+  }
+  const char* named = std::getenv("SSL_CERT_FILE");
+  if (is_readable(named)) return aws_tls_ctx_options_override_default_trust_store_from_path(&options, nullptr, named) == AWS_OP_SUCCESS;
+  if (system_has_authorities()) return true;
+  const aws_byte_cursor roots = cursor(built_in_ca_roots());
+  return aws_tls_ctx_options_override_default_trust_store(&options, &roots) == AWS_OP_SUCCESS;
+}
 
 Result<Held<aws_tls_ctx, aws_tls_ctx_release>> make_tls(const Settings& settings) {
   aws_tls_ctx_options options{};
@@ -27,15 +52,13 @@ Result<Held<aws_tls_ctx, aws_tls_ctx_release>> make_tls(const Settings& settings
                  .next = "give a PEM file with the certificates of the authorities, by METAFLOW_S3_VERIFY_CERTIFICATE or AWS_CA_BUNDLE"};
   };
   if (!settings.verify) aws_tls_ctx_options_set_verify_peer(&options, false);
-  if (!settings.ca_file.empty()) {
-    if (::access(settings.ca_file.c_str(), R_OK) != 0) {
-      aws_tls_ctx_options_clean_up(&options);
-      return broken("it does not exist or cannot be read");
-    }
-    if (aws_tls_ctx_options_override_default_trust_store_from_path(&options, nullptr, settings.ca_file.c_str()) != AWS_OP_SUCCESS) {
-      aws_tls_ctx_options_clean_up(&options);
-      return broken(aws_error_str(aws_last_error()));
-    }
+  if (!settings.ca_file.empty() && !is_readable(settings.ca_file.c_str())) {
+    aws_tls_ctx_options_clean_up(&options);
+    return broken("it does not exist or cannot be read");
+  }
+  if (!trust(options, settings.ca_file)) {
+    aws_tls_ctx_options_clean_up(&options);
+    return broken(aws_error_str(aws_last_error()));
   }
   Held<aws_tls_ctx, aws_tls_ctx_release> tls{aws_tls_client_ctx_new(aws_default_allocator(), &options)};
   aws_tls_ctx_options_clean_up(&options);

@@ -62,7 +62,9 @@ std::string http_words(const Answer& answer) {
 }
 
 std::string way_words(const Answer& answer, const std::string& endpoint) {
-  std::string words = answer.last_trouble.empty() ? std::string{aws_error_str(answer.error)} : answer.last_trouble;
+  std::string words = !answer.last_trouble.empty() ? answer.last_trouble
+                      : answer.stalled             ? "no answer came in time"
+                                                   : std::string{aws_error_str(answer.error)};
   while (!words.empty() && words.back() == '.') words.pop_back();
   return fmt::format("{} (at {}, {} tries)", words, endpoint, answer.tries);
 }

@@ -20,7 +20,8 @@ The n-th request of a proxy meets the fault that (seed, n) draws; `faults` has p
     skewed     403 RequestTimeTooSkewed
 
 `outage(seconds)` answers everything with 503 from now on. Plain HTTP/1.1 with Content-Length or chunked bodies; the Host header
-stays as the client signed it. Standard library only; runs in a thread of its own; `close` ends everything.
+stays as the client signed it. With `certificate` (PEM files of certificate and key) the proxy is reached by https. A request for a
+whole URL, as an HTTP proxy gets them, is passed on too. Standard library only; runs in a thread of its own; `close` ends everything.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ import asyncio
 import collections
 import random
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -104,7 +106,7 @@ class FaultProxy:
     """See the top of this file. Counts: `requests`, and `spoiled` by kind."""
 
     def __init__(self, target: str, seed: int = 0, faults: Optional[Dict[str, float]] = None, slow_s: float = 0.5,
-                 stall_s: float = 60.0) -> None:
+                 stall_s: float = 60.0, certificate: Optional[Tuple[str, str]] = None) -> None:
         self.faults = dict(faults or {})
         unknown = set(self.faults) - set(KINDS)
         if unknown or sum(self.faults.values()) > 100:
@@ -113,6 +115,10 @@ class FaultProxy:
         self._target = (address.hostname or "", address.port or 80)
         self._seed = seed
         self._slow_s = slow_s
+        self._tls: Optional[ssl.SSLContext] = None
+        if certificate:
+            self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self._tls.load_cert_chain(*certificate)
         self._stall_s = stall_s
         self.requests = 0
         self.spoiled: Counter[str] = collections.Counter()
@@ -123,7 +129,7 @@ class FaultProxy:
         self._thread = threading.Thread(target=self._loop.run_forever, name="s3-proxy", daemon=True)
         self._thread.start()
         self._server = asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(10)
-        self.url = "http://127.0.0.1:%d" % self._server.sockets[0].getsockname()[1]
+        self.url = "%s://127.0.0.1:%d" % ("https" if certificate else "http", self._server.sockets[0].getsockname()[1])
 
     def __enter__(self) -> "FaultProxy":
         return self
@@ -141,7 +147,7 @@ class FaultProxy:
         self._outage_until = time.monotonic() + seconds
 
     async def _listen(self) -> asyncio.AbstractServer:
-        return await asyncio.start_server(self._serve, "127.0.0.1", 0, limit=HEAD_BYTES_MAX, backlog=1024)
+        return await asyncio.start_server(self._serve, "127.0.0.1", 0, limit=HEAD_BYTES_MAX, backlog=1024, ssl=self._tls)
 
     async def _end(self) -> None:
         self._server.close()
@@ -183,7 +189,11 @@ class FaultProxy:
 
     async def _exchange(self, request: Message, upstream: Tuple[asyncio.StreamReader, asyncio.StreamWriter],
                         writer: asyncio.StreamWriter) -> None:
-        method, path, _ = request.first.split(" ", 2)
+        method, path, version = request.first.split(" ", 2)
+        if path.startswith("http://"):
+            whole = urlsplit(path)
+            path = whole.path + ("?" + whole.query if whole.query else "")
+            request = request._replace(first="%s %s %s" % (method, path, version))
         self.requests += 1
         self.log.append((method, path))
         kind = self._draw(self.requests)

@@ -11,7 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import Dict, Iterator
+from typing import Dict, Iterator, Protocol
 
 import pytest
 from products import ROOT
@@ -33,7 +33,13 @@ def program(module: str) -> str:
     return str(found)
 
 
-def run(module: str, tests: str, s3: Dict[str, str], proxy: FaultProxy, **more: str) -> "subprocess.CompletedProcess[str]":
+class Reached(Protocol):
+    """Something that answers as S3 at `url`."""
+
+    url: str
+
+
+def run(module: str, tests: str, s3: Dict[str, str], proxy: Reached, **more: str) -> "subprocess.CompletedProcess[str]":
     env = {**os.environ, **s3, "AWS_EC2_METADATA_DISABLED": "true", "METAFLOW_S3_ENDPOINT_URL": proxy.url,
            "HEADRACE_TEST_S3_ROOT": s3["METAFLOW_DATASTORE_SYSROOT_S3"] + "/faults", **more}
     return subprocess.run([program(module), "--gtest_filter=" + tests], env=env, stdin=subprocess.DEVNULL,
