@@ -96,8 +96,14 @@ loop::Async<Result<void>> Driver::begin_run() {
   auto files = co_await write_run_files();
   if (!files) co_return std::move(files).error();
   say_first_line();
+  // The cluster and the datastore are asked side by side.
+  loop::TaskGroup beside(parts_.loop);
+  if (has_pods()) beside.spawn(begin_pods());
   auto stored = co_await store_parameters();
+  if (stored && has_pods()) stored = co_await store_package();
+  co_await beside.wait();
   if (!stored) co_return std::move(stored).error();
+  if (pods_begun_ && !*pods_begun_) co_return std::move(*pods_begun_).error();
   if (spec_.runner_attribute_file) watching_.spawn(offer_attributes());
   if (spec_.resume) {
     lines_.run_line(parts_.loop.wall_now(), fmt::format("Cloning {}/{}", spec_.flow, spec_.resume->origin_run_id));
@@ -111,15 +117,12 @@ loop::Async<Result<void>> Driver::begin_run() {
 }
 
 Result<void> Driver::refuse_what_cannot_run() const {
-  for (const flow::Step& step : spec_.graph.steps()) {
-    if (step.backend != flow::Backend::kubernetes) continue;
-    return Error{.kind = Kind::misuse,
-                 .what = "Kubernetes error",
-                 .where = fmt::format("step `{}`", step.name.str()),
-                 .why = "this version of Headrace cannot run steps as pods yet",
-                 .next = "run without @kubernetes and `--with kubernetes`"};
-  }
-  return {};
+  if (!has_pods() || parts_.pods) return {};
+  return Error{.kind = Kind::misuse,
+               .what = "Kubernetes error",
+               .where = fmt::format("step `{}`", spec_.graph.name(spec_.pods.begin()->first)),
+               .why = "no cluster was given to this run",
+               .next = "run without @kubernetes and `--with kubernetes`"};
 }
 
 loop::Async<Result<RunId>> Driver::make_run_id() {

@@ -6,6 +6,7 @@
 
 #include <utility>
 
+#include "run/pod_attempt.h"
 #include "run/worker_team.h"
 
 namespace headrace::run {
@@ -34,7 +35,8 @@ Driver::Driver(Parts parts, wire::RunSpec spec)
       deadline_(parts.loop, [this] { feed(sched::Tick{}); }),
       flush_timer_(parts.loop, [this] { flush_now(); }),
       flushed_(parts.loop),
-      finished_(parts.loop) {}
+      finished_(parts.loop),
+      unheard_(parts.loop) {}
 
 Driver::~Driver() = default;
 
@@ -78,12 +80,20 @@ void Driver::carry_out(sched::StartAttempt command) {
   live->attempt = command.attempt;
   live->step = command.step;
   live->kind = command.kind;
+  const bool in_pod = command.backend == flow::Backend::kubernetes && !spec_.spin;
+  const Duration wait = command.wait;
   attempt::Assignment assignment = assignment_of(std::move(command));
   live->path = assignment.path;
   live->label = assignment.path.task.str();
+  LiveAttempt* started = live.get();
+  if (in_pod) {
+    live->pod = std::make_unique<PodAttempt>(*this, *live, std::move(assignment), wait);
+    live_[{started->task, started->attempt}] = std::move(live);
+    work_.spawn(started->pod->run());
+    return;
+  }
   if (assignment.part == attempt::Part::control) live->team = std::make_unique<WorkerTeam>(*this, *live, assignment);
   live->session = std::make_unique<attempt::Session>(services(), std::move(assignment), live->team.get());
-  LiveAttempt* started = live.get();
   live_[{started->task, started->attempt}] = std::move(live);
   work_.spawn(run_attempt(started));
 }
@@ -93,6 +103,12 @@ void Driver::carry_out(sched::CloneTask command) { work_.spawn(clone_task(std::m
 void Driver::carry_out(sched::SignalAttempt command) {
   LiveAttempt* live = find(command.task, command.attempt);
   if (!live) return;
+  if (live->pod) {
+    // Attempts are told one by one, and all of them: pods go in one request.
+    live->pod->stop();
+    remove_pods();
+    return;
+  }
   int number = number_of(command.signal);
   if (number == SIGKILL) live->killed = true;
   if (live->launch_id == 0) {

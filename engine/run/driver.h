@@ -16,6 +16,7 @@
 #include "console/output.h"
 #include "console/run_lines.h"
 #include "launch/host_launcher.h"
+#include "launch/pod_launcher.h"
 #include "loop/async.h"
 #include "loop/event.h"
 #include "loop/event_loop.h"
@@ -31,6 +32,7 @@
 #include "store/blob_store.h"
 #include "store/origin.h"
 #include "store/run_records.h"
+#include "wire/agent_spec.h"
 #include "wire/flow_spec.h"
 
 namespace headrace::run {
@@ -46,6 +48,7 @@ struct Parts {
   console::Output& err;
   Random& random;
   store::Backend* input_data = nullptr;  ///< spin: the datastore that the inputs are in
+  launch::PodLauncher* pods = nullptr;   ///< there if a step runs in a pod
 };
 
 /// One run (or resume, or spin) from start to end: gives the scheduler its events, carries out its commands.
@@ -62,7 +65,11 @@ class Driver {
   /// The whole run; the exit code of the command. Once.
   [[nodiscard]] loop::Async<int> run();
 
+  /// True when `run` has ended while something still waits for the cluster: the process must end without taking down its parts.
+  [[nodiscard]] bool left() const { return left_; }
+
  private:
+  friend class PodAttempt;
   friend class WorkerTeam;
   using Key = std::pair<sched::TaskNumber, int>;
 
@@ -114,6 +121,26 @@ class Driver {
   [[nodiscard]] TaskPath path_of(const sched::TaskRef& ref) const;
   [[nodiscard]] attempt::Services services();
 
+  [[nodiscard]] std::unique_ptr<logs::AttemptLog> make_log(const LiveAttempt& live);
+
+  // pods_of_run.cc
+  [[nodiscard]] bool has_pods() const;
+  [[nodiscard]] loop::Async<void> begin_pods();
+  [[nodiscard]] loop::Async<Result<void>> store_package();
+  [[nodiscard]] wire::AgentSpec agent_spec_of(const attempt::Assignment& assignment) const;
+  /// Every pod of the run at once; called again it does nothing.
+  void remove_pods();
+  [[nodiscard]] loop::Async<void> remove_all_pods();
+  /// The user does not wait for the cluster any longer.
+  void leave();
+  [[nodiscard]] loop::Async<void> end_pods();
+  [[nodiscard]] std::string removal_command() const;
+  /// Waits for `work`; nullopt when the user does not wait any longer: then it goes on unheard.
+  template <class T>
+  [[nodiscard]] loop::Async<std::optional<T>> unless_left(loop::Async<T> work);
+  template <class T>
+  [[nodiscard]] static loop::Async<void> keep(loop::Async<T> work, std::shared_ptr<std::optional<T>> result, loop::Event& kept);
+
   // output.cc
   [[nodiscard]] loop::Async<void> pump(LiveAttempt* live, Stream stream);
   [[nodiscard]] loop::Async<void> read_last_output(LiveAttempt* live);
@@ -128,6 +155,8 @@ class Driver {
   [[nodiscard]] loop::Async<Result<void>> store_end(LiveAttempt* live);
   [[nodiscard]] loop::Async<int> end_run();
   void say_failure();
+  /// Its records are whole.
+  void retire(const LiveAttempt& live);
   void fail_before_start(const Error& error);
 
   // interrupt.cc
@@ -162,8 +191,29 @@ class Driver {
   FailureFacts facts_of_failures_;
   OomWatch oom_;
   std::unique_ptr<loop::Signals> signals_;
+  wire::CodePackage package_;
+  std::optional<Result<void>> pods_begun_;
+  bool pods_touched_ = false;       ///< the cluster may hold something of this run
+  bool removing_ = false;           ///< all pods are being removed
+  std::optional<Error> pods_left_;  ///< what could not be removed
+  bool left_ = false;
+  loop::Event unheard_;             ///< something was kept, or left_ has changed
   bool stopped_ = false;  ///< a signal asked for the end
   bool ended_ = false;
 };
+
+template <class T>
+loop::Async<void> Driver::keep(loop::Async<T> work, std::shared_ptr<std::optional<T>> result, loop::Event& kept) {
+  result->emplace(co_await std::move(work));
+  kept.notify();
+}
+
+template <class T>
+loop::Async<std::optional<T>> Driver::unless_left(loop::Async<T> work) {
+  auto result = std::make_shared<std::optional<T>>();
+  parts_.loop.spawn(keep<T>(std::move(work), result, unheard_));
+  while (!*result && !left_) co_await unheard_.wait();
+  co_return std::move(*result);
+}
 
 }  // namespace headrace::run

@@ -34,6 +34,13 @@ const FailureFact* FailureFacts::find(std::uint32_t task) const {
 }
 
 std::string advice_for(const FailureFact& fact, std::uint64_t memory_bytes) {
+  if (fact.pod_cause) {
+    const Error& e = *fact.pod_cause;
+    std::string text = e.what;
+    if (!e.why.empty()) text += ": " + e.why;
+    if (!e.next.empty()) text += "\n" + e.next;
+    return text;
+  }
   if (fact.not_started) {
     const Error& e = *fact.not_started;
     return e.why.empty() ? e.what : e.what + ": " + e.why;

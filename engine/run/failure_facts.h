@@ -24,6 +24,7 @@ struct FailureFact {
   std::optional<flow::Resources> resources;  ///< @resources of the step
   std::optional<Error> trouble;              ///< of the datastore
   std::optional<Error> not_started;
+  std::optional<Error> pod_cause;            ///< why a pod failed, or never came to be
 };
 
 /// The last failed attempts of a run, for the advice at its end. Bounded.

@@ -71,7 +71,12 @@ loop::Async<void> Driver::end_attempt(LiveAttempt* live, Result<launch::TaskExit
   }
   auto stored = co_await store_end(live);
   if (!stored) broken(std::move(stored).error().at("ending " + live->label));
-  live_.erase({live->task, live->attempt});
+  retire(*live);
+}
+
+void Driver::retire(const LiveAttempt& live) {
+  const Key key{live.task, live.attempt};
+  live_.erase(key);
 }
 
 loop::Async<Result<void>> Driver::store_end(LiveAttempt* live) {
@@ -102,6 +107,7 @@ loop::Async<int> Driver::end_run() {
   bool successful = finish_->end == End::successful || cloned;
   ended_ = true;
   deadline_.cancel();
+  co_await end_pods();
   // Exit hooks of the host print to the same terminal.
   Instant give_up = parts_.loop.now() + kFlushAfterInterrupt;
   while (!parts_.out.flush() && (!interrupted || parts_.loop.now() < give_up)) co_await parts_.loop.sleep_for(kFlushAgain);
@@ -121,6 +127,7 @@ loop::Async<int> Driver::end_run() {
   } else if (!successful) {
     say_failure();
   }
+  if (pods_left_) console::error_block(parts_.err, *pods_left_);
   while (!parts_.err.flush() && (!interrupted || parts_.loop.now() < give_up)) co_await parts_.loop.sleep_for(kFlushAgain);
   signals_.reset();
   co_await watching_.wait();

@@ -42,7 +42,10 @@ loop::Async<void> Driver::watch_signals() {
   while (int number = co_await signals.next()) {
     if (ended_) {
       // Exit hooks may hang: one more signal ends them too.
-      if (number != SIGTSTP && number != SIGCONT) parts_.launcher.signal_host(SIGKILL);
+      if (number != SIGTSTP && number != SIGCONT) {
+        parts_.launcher.signal_host(SIGKILL);
+        leave();
+      }
       continue;
     }
     switch (number) {
@@ -59,6 +62,7 @@ loop::Async<void> Driver::watch_signals() {
 
 void Driver::interrupt() {
   bool again = std::exchange(stopped_, true);
+  if (again) leave();
   if (scheduler_) {
     feed(sched::Interrupted{});
   } else if (spec_.spin) {

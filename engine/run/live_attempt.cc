@@ -1,5 +1,6 @@
 #include "run/live_attempt.h"
 
+#include "run/pod_attempt.h"
 #include "run/worker_team.h"
 
 namespace headrace::run {

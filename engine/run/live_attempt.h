@@ -17,6 +17,7 @@
 
 namespace headrace::run {
 
+class PodAttempt;
 class WorkerTeam;
 
 using logs::Stream;
@@ -37,6 +38,7 @@ struct LiveAttempt {
   AttemptPath path;
   std::string label;  ///< run/step/task
 
+  std::unique_ptr<PodAttempt> pod;            ///< in the place of `session`, for an attempt that runs in one
   std::unique_ptr<attempt::Session> session;
   std::unique_ptr<logs::AttemptLog> log;
   std::unique_ptr<WorkerTeam> team;  ///< of a control task

@@ -4,15 +4,36 @@
 #include <utility>
 
 #include "run/driver.h"
+#include "store/local_metadata.h"
 #include "store/reader.h"
 
 namespace headrace::run {
 
+namespace {
+
+/// The records of attempts that ended in pods while no launcher lived: their agents have sent them, and nobody has taken them.
+Result<void> fetch_records(store::Backend& data, store::Backend& meta, const FlowName& flow, const store::OriginRun& origin) {
+  if (&data == &meta) return {};
+  for (const store::OriginTask& task : origin.tasks) {
+    const std::string self = HR_TRY(store::task_key(flow, task.path)) + "/_meta/_self.json";
+    if (HR_TRY(meta.size(self))) continue;
+    for (int attempt = 0; attempt <= task.attempt; ++attempt) {
+      HR_TRY(store::fetch_local_metadata(data, meta, flow, {.task = task.path, .attempt = attempt}));
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
 loop::Async<Result<void>> Driver::begin_resume() {
   lines_.run_line(parts_.loop.wall_now(), "Gathering required information to resume run (this may take a bit of time)...");
   flush_soon();
-  auto read_work = [&data = parts_.data, flow = FlowName(spec_.flow), run = RunId(spec_.resume->origin_run_id)] {
-    return store::read_origin(data, flow, run);
+  auto read_work = [&data = parts_.data, &meta = parts_.meta, flow = FlowName(spec_.flow),
+                    run = RunId(spec_.resume->origin_run_id)]() -> Result<store::OriginRun> {
+    store::OriginRun origin = HR_TRY(store::read_origin(data, flow, run));
+    HR_TRY(fetch_records(data, meta, flow, origin));
+    return origin;
   };
   auto read = co_await parts_.pool.run(read_work);
   if (!read) {

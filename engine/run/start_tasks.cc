@@ -45,6 +45,15 @@ attempt::Services Driver::services() {
                            .origin_blobs = input_blobs_.get()};
 }
 
+std::unique_ptr<logs::AttemptLog> Driver::make_log(const LiveAttempt& live) {
+  return std::make_unique<logs::AttemptLog>(
+      parts_.loop, parts_.pool,
+      logs::AttemptLog::Settings{.folder = fmt::format("{}/{}/{}", spec_.datastore_root, spec_.flow, live.label),
+                                 .attempt = live.attempt,
+                                 .bytes_max = static_cast<std::uint64_t>(spec_.limits.max_log_bytes),
+                                 .id_seed = parts_.random.next()});
+}
+
 loop::Async<void> Driver::run_attempt(LiveAttempt* live) {
   auto launched = co_await launch(live);
   if (!launched) {
@@ -67,12 +76,7 @@ loop::Async<void> Driver::run_attempt(LiveAttempt* live) {
 
 loop::Async<Result<void>> Driver::launch(LiveAttempt* live) {
   const flow::Step& step = spec_.graph.step(live->step);
-  live->log = std::make_unique<logs::AttemptLog>(
-      parts_.loop, parts_.pool,
-      logs::AttemptLog::Settings{.folder = fmt::format("{}/{}/{}", spec_.datastore_root, spec_.flow, live->label),
-                                 .attempt = live->attempt,
-                                 .bytes_max = static_cast<std::uint64_t>(spec_.limits.max_log_bytes),
-                                 .id_seed = parts_.random.next()});
+  live->log = make_log(*live);
   launch::TaskStart start{.step = step.name.str(),
                           .label = live->label,
                           .attempt = live->attempt,

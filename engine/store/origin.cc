@@ -109,11 +109,8 @@ Result<void> read_control(ControlArtifacts& control, OriginTask& task) {
   return {};
 }
 
-Result<void> read_task(Backend& data, const FlowName& flow, ControlArtifacts& control, OriginTask& task) {
-  const std::vector<AttemptState> states = HR_TRY(attempts(data, flow, task.path));
-  if (states.empty()) return {};
-  task.attempt = states.back().attempt;
-  if (!states.back().done) return {};
+/// The manifest of `task.attempt`, and what it says; `ok` only if the attempt is.
+Result<void> read_manifest(Backend& data, const FlowName& flow, ControlArtifacts& control, OriginTask& task) {
   const std::string key = fmt::format("{}/{}/{}.data.json", flow.str(), task.path.str(), task.attempt);
   const std::string json = HR_TRY(data.get(key));
   task.manifest = HR_TRY(parse_manifest(json, data.location(key)));
@@ -122,6 +119,14 @@ Result<void> read_task(Backend& data, const FlowName& flow, ControlArtifacts& co
   HR_TRY(read_control(control, task));
   task.ok = true;
   return {};
+}
+
+Result<void> read_task(Backend& data, const FlowName& flow, ControlArtifacts& control, OriginTask& task) {
+  const std::vector<AttemptState> states = HR_TRY(attempts(data, flow, task.path));
+  if (states.empty()) return {};
+  task.attempt = states.back().attempt;
+  if (!states.back().done) return {};
+  return read_manifest(data, flow, control, task);
 }
 
 OriginTask read_or_report(Backend& data, const FlowName& flow, ControlArtifacts& control, TaskPath path, OriginRun& run) {
@@ -171,6 +176,15 @@ Result<OriginRun> read_origin(Backend& data, const FlowName& flow, const RunId& 
     }
   }
   return run;
+}
+
+Result<std::optional<OriginTask>> read_committed(Backend& data, const FlowName& flow, const AttemptPath& attempt) {
+  const std::string folder = HR_TRY(task_key(flow, attempt.task));
+  if (!HR_TRY(data.size(fmt::format("{}/{}.data.json", folder, attempt.attempt)))) return std::optional<OriginTask>{};
+  ControlArtifacts control{data, flow};
+  OriginTask task{.path = attempt.task, .attempt = attempt.attempt};
+  HR_TRY(read_manifest(data, flow, control, task));
+  return std::optional<OriginTask>{std::move(task)};
 }
 
 }  // namespace headrace::store

@@ -36,4 +36,8 @@ struct OriginRun {
 /// Error `missing` if the run has no records.
 Result<OriginRun> read_origin(Backend& data, const FlowName& flow, const RunId& run);
 
+/// What one attempt has committed, its manifest included; nullopt if it has not. For an attempt of another machine that could
+/// not tell. Error (failed) when its control artifacts cannot be understood.
+Result<std::optional<OriginTask>> read_committed(Backend& data, const FlowName& flow, const AttemptPath& attempt);
+
 }  // namespace headrace::store

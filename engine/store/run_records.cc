@@ -57,11 +57,18 @@ Result<void> flow_record(Backend& meta, const FlowName& flow, WallTime now) {
 
 std::string attempt_json(WallTime now) { return fmt::format("{{\"time\": {}}}", codec::to_epoch_seconds(now)); }
 
-std::string task_begin_json(int attempt) {
-  return fmt::format(
-      "{{\"code_package_metadata\": \"\", \"code_package_sha\": null, \"code_package_ds\": null, "
-      "\"code_package_url\": null, \"retry_count\": {}}}",
-      attempt);
+std::string task_begin_json(const RunIdentity& run, int attempt) {
+  std::string out = "{";
+  if (run.package) {
+    append_member(out, "code_package_metadata", run.package->metadata);
+    append_member(out, "code_package_sha", run.package->sha);
+    append_member(out, "code_package_ds", run.datastore_type);
+    append_member(out, "code_package_url", run.package->url);
+  } else {
+    out += R"("code_package_metadata": "", "code_package_sha": null, "code_package_ds": null, "code_package_url": null, )";
+  }
+  fmt::format_to(std::back_inserter(out), "\"retry_count\": {}}}", attempt);
+  return out;
 }
 
 constexpr const char* kParameters = "_parameters";
@@ -208,7 +215,13 @@ Result<void> RunRecords::begin(const AttemptPath& attempt, const std::vector<Fie
   HR_TRY(step_record(attempt.task.step, now));
   Batch batch;
   const int n = attempt.attempt;
-  batch.data = {{fmt::format("{}.attempt.json", n), attempt_json(now)}, {fmt::format("{}.task_begin", n), task_begin_json(n)}};
+  batch.data = {{fmt::format("{}.attempt.json", n), attempt_json(now)}, {fmt::format("{}.task_begin", n), task_begin_json(identity_, n)}};
+  HR_TRY(add_begin(batch, attempt, fields, now));
+  return put(attempt.task, std::move(batch));
+}
+
+Result<void> RunRecords::add_begin(Batch& batch, const AttemptPath& attempt, const std::vector<Field>& fields, WallTime now) {
+  const int n = attempt.attempt;
   const std::string self = HR_TRY(task_key(identity_.flow, attempt.task)) + "/" + kSelf;
   if (n == 0 || !HR_TRY(meta_.size(self))) add_self(batch, attempt.task, now);
   for (const Field& field : fields) add_field(batch, attempt, field, now);
@@ -216,6 +229,20 @@ Result<void> RunRecords::begin(const AttemptPath& attempt, const std::vector<Fie
   add_field(batch, attempt, {.name = "origin-run-id", .type = "origin-run-id", .value = identity_.origin_run_id}, now);
   add_field(batch, attempt, {.name = "ds-type", .type = "ds-type", .value = identity_.datastore_type}, now);
   add_field(batch, attempt, {.name = "ds-root", .type = "ds-root", .value = identity_.datastore_root}, now);
+  return {};
+}
+
+Result<void> RunRecords::restore(const AttemptPath& attempt, const Manifest* manifest, bool ok, const std::vector<Field>& fields,
+                                 WallTime now) {
+  HR_TRY(step_record(attempt.task.step, now));
+  const std::string task = HR_TRY(task_key(identity_.flow, attempt.task));
+  const int n = attempt.attempt;
+  Batch batch;
+  if (!HR_TRY(data_.size(fmt::format("{}/{}.attempt.json", task, n)))) {
+    batch.data = {{fmt::format("{}.attempt.json", n), attempt_json(now)}, {fmt::format("{}.task_begin", n), task_begin_json(identity_, n)}};
+  }
+  HR_TRY(add_begin(batch, attempt, fields, now));
+  if (manifest != nullptr) add_end(batch, attempt, *manifest, ok, {}, now);
   return put(attempt.task, std::move(batch));
 }
 
@@ -242,14 +269,20 @@ Result<void> RunRecords::finish(const AttemptPath& attempt, const Manifest& mani
                  .where = fmt::format("{}, attempt {}", attempt.task.str(), n)};
   }
   Batch batch;
+  add_end(batch, attempt, manifest, ok, fields, now);
+  HR_TRY(put(attempt.task, std::move(batch)));
+  const std::vector<Object> last = {{fmt::format("{}.task_end", n), "{}"}, {fmt::format("{}.DONE.lock", n), std::string{kDone}}};
+  return data_.put_tree(task, last);
+}
+
+void RunRecords::add_end(Batch& batch, const AttemptPath& attempt, const Manifest& manifest, bool ok, const std::vector<Field>& fields,
+                         WallTime now) const {
+  const int n = attempt.attempt;
   add_artifacts(batch, attempt, manifest, now);
   for (const Field& field : fields) add_field(batch, attempt, field, now);
   add_field(batch, attempt, {.name = "attempt_ok", .type = "internal_attempt_status", .value = ok ? "True" : "False"}, now);
   // Clients take a task's artifacts for complete once they see attempt-done, so it comes after them.
   add_field(batch, attempt, {.name = "attempt-done", .type = "attempt-done", .value = std::to_string(n)}, now);
-  HR_TRY(put(attempt.task, std::move(batch)));
-  const std::vector<Object> last = {{fmt::format("{}.task_end", n), "{}"}, {fmt::format("{}.DONE.lock", n), std::string{kDone}}};
-  return data_.put_tree(task, last);
 }
 
 Result<void> RunRecords::ended(const AttemptPath& attempt, const ProcessEnd& end) {

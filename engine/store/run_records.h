@@ -13,6 +13,13 @@
 
 namespace headrace::store {
 
+/// The code package that tasks on other machines run: a raw blob of the flow.
+struct PackageRecord {
+  std::string sha;
+  std::string url;
+  std::string metadata;  ///< JSON text
+};
+
 /// What every metadata object of a run carries.
 struct RunIdentity {
   FlowName flow;
@@ -23,6 +30,7 @@ struct RunIdentity {
   std::string datastore_type = "local";
   std::string datastore_root;  ///< as shown in ds-root and artifact locations
   std::string origin_run_id = "None";  ///< Metaflow's text for a run that was not resumed
+  std::optional<PackageRecord> package{};  ///< what the attempts run that are begun here; `N.task_begin` says so
 };
 
 /// One metadata value: a `sysmeta_<name>_<ms>.json`.
@@ -72,6 +80,9 @@ class RunRecords {
   /// attempt-done, `N.task_end`, and last DONE. `ok` is the value of attempt_ok.
   Result<void> finish(const AttemptPath& attempt, const Manifest& manifest, bool ok, const std::vector<Field>& fields,
                       WallTime now);
+  /// The metadata part of `begin` and `finish` for an attempt that ran on another machine and could not send it. Without a
+  /// manifest, what says that it has begun; its `N.attempt.json` and `N.task_begin` are written where they are missing.
+  Result<void> restore(const AttemptPath& attempt, const Manifest* manifest, bool ok, const std::vector<Field>& fields, WallTime now);
   /// `N.runtime`.
   Result<void> ended(const AttemptPath& attempt, const ProcessEnd& end);
 
@@ -84,6 +95,9 @@ class RunRecords {
   struct Batch;
   Result<void> put(const TaskPath& task, Batch batch);
   Result<void> step_record(const StepName& step, WallTime now);
+  Result<void> add_begin(Batch& batch, const AttemptPath& attempt, const std::vector<Field>& fields, WallTime now);
+  void add_end(Batch& batch, const AttemptPath& attempt, const Manifest& manifest, bool ok, const std::vector<Field>& fields,
+               WallTime now) const;
   void add_self(Batch& batch, const TaskPath& task, WallTime now) const;
   void add_field(Batch& batch, const AttemptPath& attempt, const Field& field, WallTime now) const;
   void add_artifacts(Batch& batch, const AttemptPath& attempt, const Manifest& manifest, WallTime now) const;
