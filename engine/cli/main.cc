@@ -7,6 +7,7 @@
 #include <nss.h>
 
 #include "cli/conduct_command.h"
+#include "cli/pods_command.h"
 #include "cli/store_command.h"
 #include "wire/version.h"
 
@@ -22,6 +23,7 @@ int usage() {
       "usage: headrace COMMAND [OPTIONS]\n"
       "\n"
       "  conduct   runs a flow; started by `python flow.py run`\n"
+      "  pods      lists or kills pods; started by `python flow.py kubernetes`\n"
       "  store     serves the datastore to one Python process; started by the SDK\n"
       "  version   prints the version\n",
       stderr);
@@ -37,6 +39,7 @@ int main(int count, char** words) {
   if (arguments.empty()) return usage();
   std::span<const std::string> rest = std::span<const std::string>(arguments).subspan(1);
   if (arguments[0] == "conduct") return headrace::cli::conduct_command(rest);
+  if (arguments[0] == "pods") return headrace::cli::pods_command(rest);
   if (arguments[0] == "store") return headrace::cli::store_command(rest);
   if (arguments[0] == "version" || arguments[0] == "--version") return version_command();
   return usage();

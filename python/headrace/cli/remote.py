@@ -38,13 +38,6 @@ def _no_scheduler(name: str) -> str:
     )
 
 
-kubernetes = _Missing(
-    "kubernetes",
-    "Commands related to Kubernetes.",
-    ["list", "kill", "step"],
-    "This version of Headrace runs local tasks only, so there are no Kubernetes tasks to look at. Run the flow with "
-    "`run`, without @kubernetes.",
-)
 batch = _Missing(
     "batch",
     "Commands related to AWS Batch.",

@@ -37,7 +37,7 @@ COMMANDS = {
     "tag": ".tag:tag",
     "card": ".card:card",
     "package": ".package:package",
-    "kubernetes": ".remote:kubernetes",
+    "kubernetes": ".kubernetes:kubernetes",
     "batch": ".remote:batch",
     "argo-workflows": ".remote:argo_workflows",
     "step-functions": ".remote:step_functions",

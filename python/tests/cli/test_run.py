@@ -175,7 +175,9 @@ def test_git_is_asked_about_the_flow(command: Any, folder: Path) -> None:
         (["--environment", "uv", "run"], 1, "Incompatible environment:", "--environment local"),
         (["argo-workflows", "create"], 1, "Invalid command:", "Argo Workflows"),
         (["argo-workflows", "--name", "x", "trigger", "--alpha", "3"], 1, "Invalid command:", "Argo Workflows"),
-        (["kubernetes", "list", "--my-runs"], 1, "Invalid command:", "Kubernetes"),
+        (["kubernetes", "list", "--my-runs", "--user", "bob"], 1, "Invalid command:", "--user and --my-runs"),
+        (["kubernetes", "kill", "--my-runs", "--run-id", "1"], 1, "Invalid command:", "--my-runs"),
+        (["kubernetes", "step", "start", "x"], 1, "Invalid command:", "run --with kubernetes"),
         (["batch", "kill"], 1, "Invalid command:", "Batch"),
         (["step-functions", "create"], 1, "Invalid command:", "Step Functions"),
         (["run", "--run-id-file", "no/such"], 1, "Invalid command:", "--run-id-file cannot be written: there is no directory"),
@@ -275,6 +277,16 @@ def test_the_code_package_goes_with_a_run_that_has_pods(command: Any) -> None:
     assert "flow.py" in names and ".mf_code/metaflow/__init__.py" in names and ".mf_meta/INFO" in names
     assert ["--with", "kubernetes"] == ran.spec["pods"]["command"][-2:]
     assert command(HELLO, "--no-pylint", "run").spec["pods"] is None
+
+
+def test_pods_are_listed_and_killed_by_the_engine(command: Any) -> None:
+    source = HELLO.replace("import FlowSpec, step", "import FlowSpec, step, kubernetes").replace(
+        "    @step\n    def end", "    @kubernetes(namespace='ml')\n    @step\n    def end")
+    ran = command(source, "--datastore", "s3", "kubernetes", "kill", "--run-id", "17", **S3)
+    assert ran.code == 7, ran.err
+    assert ran.out == "pods kill --flow HelloFlow --run-id 17 --namespace default --namespace ml\n"
+    ran = command(HELLO, "kubernetes", "list", "--my-runs", METAFLOW_KUBERNETES_NAMESPACE="mine")
+    assert ran.out == "pods list --flow HelloFlow --user ann --namespace mine\n"
 
 
 def test_nodes_of_a_parallel_step_are_no_pods(command: Any) -> None:
