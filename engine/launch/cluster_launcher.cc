@@ -278,7 +278,7 @@ loop::Async<Result<void>> ClusterState::end() {
       failed |= json && read_pod(*json, "").phase == PodPhase::failed;
     }
     const bool keep = failed && policy.keep_failed > Duration{0};
-    auto removed = co_await remove_pods(*space, keep ? "status.phase!=Failed" : "");
+    auto removed = co_await remove_pods(*space, keep ? "status.phase!=Failed" : "", false);
     if (!removed && !failure) failure = std::move(removed).error();
     // Failed pods go with their owner, when its time is over.
     Result<void> owner;

@@ -15,6 +15,8 @@ using codec::Json;
 constexpr Duration kRemovalMax = 60s;
 /// Pods that were being made when the list was deleted are in no list yet.
 constexpr Duration kRemovalAgain = 2s;
+/// The pods' grace of 5 s, and a little for their nodes.
+constexpr Duration kGraceMax = 7s;
 constexpr Duration kCallMax = 30s;
 
 std::string pods_path(const RunNamespace& space) { return fmt::format("/api/v1/namespaces/{}/pods", space.name); }
@@ -31,12 +33,14 @@ loop::Async<void> ClusterState::remove_pod(RunNamespace& space, std::string name
   note(fmt::format("Pod {} in namespace {} could not be removed; the run's end or its lease will: {}", name, space.name, error.what));
 }
 
-loop::Async<Result<void>> ClusterState::remove_pods(RunNamespace& space, std::string fields) {
+/// `force`: without grace, for pods whose node does not confirm their end; if it lives, it ends them all the same.
+loop::Async<Result<void>> ClusterState::remove_pods(RunNamespace& space, std::string fields, bool force) {
   kube::Call call;
   call.method = "DELETE";
   call.path = pods_path(space);
   call.query["labelSelector"] = run_selector(run);
   if (!fields.empty()) call.query["fieldSelector"] = fields;
+  if (force) call.body = Json{{"gracePeriodSeconds", 0}};
   call.deadline = kCallMax;
   auto answer = co_await client.call(call);
   if (!answer) co_return std::move(answer).error();
@@ -48,10 +52,15 @@ loop::Async<Result<void>> ClusterState::remove_pods(RunNamespace& space, std::st
 loop::Async<void> ClusterState::remove_space(RunNamespace& space, Removed& removed, std::optional<Error>& failure) {
   std::set<std::string> known;
   const Instant deadline = loop.now() + kRemovalMax;
+  const Instant force = loop.now() + kGraceMax;
   bool empty = false;
   while (!empty && loop.now() < deadline) {
     for (std::string& name : space.watch.names()) known.insert(std::move(name));
-    auto deleted = co_await remove_pods(space, "");
+    // Those that the watch has not told of yet.
+    for (const auto& [key, pod] : pods) {
+      if (pod->space == &space && pod->created && !pod->gone) known.insert(pod->name);
+    }
+    auto deleted = co_await remove_pods(space, "", loop.now() >= force);
     if (!deleted) {
       if (!failure) failure = std::move(deleted).error();
       break;

@@ -151,7 +151,7 @@ struct ClusterState {
 
   // cluster_removal.cc
   loop::Async<void> remove_pod(RunNamespace& space, std::string name);
-  loop::Async<Result<void>> remove_pods(RunNamespace& space, std::string fields);
+  loop::Async<Result<void>> remove_pods(RunNamespace& space, std::string fields, bool force);
   loop::Async<void> remove_space(RunNamespace& space, Removed& removed, std::optional<Error>& failure);
   loop::Async<Result<Removed>> remove_all();
 };
