@@ -22,12 +22,17 @@ void slim(codec::Json& pod) {
   if (auto metadata = pod.find("metadata"); metadata != pod.end() && metadata->is_object()) metadata->erase("managedFields");
   auto spec = pod.find("spec");
   if (spec == pod.end() || !spec->is_object()) return;
+  for (const char* key : {"volumes", "tolerations", "affinity", "securityContext"}) spec->erase(key);
   for (const char* list : {"containers", "initContainers"}) {
     auto containers = spec->find(list);
     if (containers == spec->end() || !containers->is_array()) continue;
     for (codec::Json& container : *containers) {
       if (!container.is_object()) continue;
-      for (const char* key : {"env", "envFrom", "command", "args"}) container.erase(key);
+      codec::Json kept = codec::Json::object();
+      for (const char* key : {"name", "image", "resources"}) {
+        if (auto value = container.find(key); value != container.end()) kept[key] = std::move(*value);
+      }
+      container = std::move(kept);
     }
   }
 }

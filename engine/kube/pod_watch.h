@@ -29,8 +29,8 @@ struct PodWatchSettings {
 ///
 /// Trust state, not news: an event means "look again". A lost watch is resumed from the last resourceVersion (bookmarks
 /// move it); when that is gone (410), a new list is compared with what is known, so nothing is missed and nothing is told
-/// twice. Pods are kept without what is large and not needed to follow them: managedFields, and of the spec the
-/// containers' env, envFrom, command and args.
+/// twice. Pods are kept without what is large and not needed to follow them: managedFields, volumes, tolerations, affinity,
+/// security contexts, and of containers all but name, image and resources.
 /// Must outlive what waits on it; `stop` ends it.
 class PodWatch {
  public:

@@ -14,7 +14,7 @@ using loop::Async;
 using loop::EventLoop;
 using testing::FakeCluster;
 
-constexpr int kSeeds = 60;
+constexpr int kSeeds = 20;
 constexpr int kSteps = 120;
 constexpr int kNames = 12;
 

@@ -103,6 +103,23 @@ Result<tcp::socket> open_socket(loop::EventLoop& loop, const tcp::endpoint& endp
   return socket;
 }
 
+/// Closing the closer closes the socket, as long as this lives: the frame that holds both may be destroyed at any wait.
+class Interruptible {
+ public:
+  Interruptible(std::shared_ptr<Closer> closer, tcp::socket& socket) : closer_(std::move(closer)) {
+    closer_->when_closed([&socket] {
+      boost::system::error_code ignored;
+      socket.close(ignored);
+    });
+  }
+  ~Interruptible() { closer_->when_closed(nullptr); }
+  Interruptible(const Interruptible&) = delete;
+  Interruptible& operator=(const Interruptible&) = delete;
+
+ private:
+  std::shared_ptr<Closer> closer_;
+};
+
 /// TCP to the first address that answers; each gets its share of the time.
 loop::Async<Result<tcp::socket>> connect_tcp(loop::EventLoop& loop, Url url, std::shared_ptr<Closer> closer, Instant deadline) {
   auto found = co_await addresses(loop, url, closer, deadline);
@@ -121,14 +138,12 @@ loop::Async<Result<tcp::socket>> connect_tcp(loop::EventLoop& loop, Url url, std
       raw.close(ignored);
     });
     timer.set(loop.now() + share);
-    closer->when_closed([&raw] {
-      boost::system::error_code ignored;
-      raw.close(ignored);
-    });
     boost::system::error_code code;
-    co_await raw.async_connect(endpoint, asio::redirect_error(asio::use_awaitable, code));
+    {
+      const Interruptible while_connecting(closer, raw);
+      co_await raw.async_connect(endpoint, asio::redirect_error(asio::use_awaitable, code));
+    }
     timer.cancel();
-    closer->when_closed(nullptr);
     if (closer->closed()) co_return Error{.kind = Kind::missing, .what = "the connection was closed here"};
     if (late) code = asio::error::timed_out;
     if (!code) co_return std::move(socket).value();

@@ -1,7 +1,12 @@
 #include "net/http_client.h"
 
+#include <array>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "loop/event.h"
 #include "loop/task_group.h"
@@ -274,6 +279,64 @@ TEST(HttpClient, SaysWhatCannotBeReached) {
   EXPECT_EQ(answer.error().kind, Kind::retry);
   EXPECT_EQ(answer.error().what, url.substr(7) + " cannot be reached");
   EXPECT_THAT(answer.error().why, HasSubstr("refused"));
+}
+
+/// A port whose connections nobody takes: its queue is full.
+class FullPort {
+ public:
+  FullPort() {
+    listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address{.sin_family = AF_INET, .sin_port = 0, .sin_addr = {htonl(INADDR_LOOPBACK)}, .sin_zero = {}};
+    socklen_t size = sizeof address;
+    EXPECT_EQ(::bind(listener_, reinterpret_cast<sockaddr*>(&address), size), 0);
+    EXPECT_EQ(::listen(listener_, 0), 0);
+    EXPECT_EQ(::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size), 0);
+    port = ntohs(address.sin_port);
+    for (int& fd : waiting_) {
+      fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+      (void)::connect(fd, reinterpret_cast<sockaddr*>(&address), size);
+    }
+  }
+  ~FullPort() {
+    for (const int fd : waiting_) ::close(fd);
+    ::close(listener_);
+  }
+  std::uint16_t port = 0;
+
+ private:
+  int listener_ = -1;
+  std::array<int, 4> waiting_{};
+};
+
+TEST(HttpClient, GivesUpOnAConnectionThatIsNotTaken) {
+  EventLoop loop;
+  const FullPort full;
+  HttpSettings settings = to("http://127.0.0.1:" + std::to_string(full.port));
+  settings.connect_max = 40ms;
+  const auto client = std::move(HttpClient::make(loop, settings)).value();
+  const auto answer = loop.block_on(client->send(get("/")));
+  ASSERT_FALSE(answer.ok());
+  EXPECT_EQ(answer.error().kind, Kind::retry);
+  EXPECT_THAT(answer.error().what, HasSubstr("cannot be reached"));
+}
+
+TEST(HttpClient, TheLoopMayEndInTheMiddle) {
+  const FullPort full;
+  for (const bool connected : {false, true}) {
+    std::unique_ptr<HttpClient> client;
+    EventLoop loop;
+    HttpServer server(loop, [](Seen, Reply& reply) -> Async<void> { co_await reply.client_gone(); });
+    client = client_of(loop, connected ? server.url() : "http://127.0.0.1:" + std::to_string(full.port));
+    for (int i = 0; i < 40; ++i) {  // More than may be at once: some wait for a place.
+      loop.spawn([](HttpClient& c) -> Async<void> { (void)co_await c.send(get("/")); }(*client));
+    }
+    loop.spawn([](EventLoop& l) -> Async<void> {
+      for (int i = 0; i < 50; ++i) co_await l.yield();
+      l.stop();
+    }(loop));
+    loop.run();
+    client = nullptr;
+  }
 }
 
 Async<void> answer_raw(Seen seen, Reply& reply) {
