@@ -66,15 +66,22 @@ void read_containers(const Json& status, std::string_view container, PodFacts& f
 
 std::string dash(const std::string& a, const std::string& b) { return b.empty() ? a : a + " - " + b; }
 
-void read_init(const Json& status, PodFacts& facts) {
+/// A sidecar: it starts with the init containers and stays.
+bool is_sidecar(const Json& spec, const std::string& name) {
+  const Json& list = part(spec, "initContainers");
+  if (!list.is_array()) return false;
+  return std::any_of(list.begin(), list.end(),
+                     [&](const Json& one) { return text(one, "name") == name && text(one, "restartPolicy") == "Always"; });
+}
+
+void read_init(const Json& spec, const Json& status, PodFacts& facts) {
   const Json& list = part(status, "initContainerStatuses");
   if (!list.is_array()) return;
   for (const Json& one : list) {
     const Json& state = part(one, "state");
     const std::string name = text(one, "name");
-    // A sidecar of the newer kind is an init container that stays.
-    const bool stays = part(one, "started") == true;
-    if (part(state, "running").is_object() && !stays) facts.init = fmt::format("Init container {} is running", name);
+    const bool starting = part(one, "started") != true;
+    if (part(state, "running").is_object() && (starting || !is_sidecar(spec, name))) facts.init = fmt::format("Init container {} is running", name);
     const Json& waiting = part(state, "waiting");
     if (waiting.is_object() && text(waiting, "reason") != "PodInitializing") {
       facts.init = fmt::format("Init container {} is waiting - {}", name, dash(text(waiting, "reason"), text(waiting, "message")));
@@ -152,7 +159,7 @@ PodFacts read_pod(const Json& pod, std::string_view container) {
   facts.message = text(status, "message");
   facts.node_ip = text(status, "hostIP");
   read_containers(status, container, facts);
-  read_init(status, facts);
+  read_init(part(pod, "spec"), status, facts);
   read_conditions(status, facts);
   return facts;
 }
