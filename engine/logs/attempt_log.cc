@@ -1,24 +1,19 @@
 #include "logs/attempt_log.h"
 
+#include <algorithm>
 #include <array>
-#include <cerrno>
-#include <fcntl.h>
-#include <filesystem>
 #include <optional>
-#include <unistd.h>
 
 #include <fmt/format.h>
 
 #include "base/random.h"
 #include "codec/mflog.h"
 #include "loop/event.h"
-#include "loop/unique_fd.h"
 
 namespace headrace::logs {
 
 namespace {
 
-constexpr std::string_view kSource = "runtime";
 constexpr std::string_view kTruncated = "[TRUNCATED - MAXIMUM LOG FILE SIZE REACHED]\n";
 constexpr std::array kStreams = {Stream::out, Stream::err};
 
@@ -32,63 +27,32 @@ std::string make_line_id(Random& random) {
                      b & 0xffffffffffff);
 }
 
-/// One stream's file, while a thread of the pool has it.
+/// One stream's object, while a thread of the pool has it.
 struct Output {
-  std::string path;
-  loop::UniqueFd fd;
+  std::unique_ptr<store::ObjectAppender> object;
+  std::string place;
   std::string bytes;  ///< to be written; what could not be is left here
 };
 
 struct Batch {
-  std::string folder;
-  bool last = false;  ///< make folder and files even if there is nothing to write
+  bool last = false;  ///< make folder and objects even if there is nothing to write
   std::array<Output, 2> outputs;
   std::optional<Error> error;
 };
 
-/// False when the folder is not there yet.
-Result<bool> open_file(Output& output) {
-  output.fd = loop::UniqueFd(::open(output.path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
-  if (output.fd) return true;
-  if (errno == ENOENT) return false;
-  return system_error(errno, "the log of a task cannot be opened").at(output.path);
-}
-
-Result<void> write_bytes(Output& output) {
-  std::size_t written = 0;
-  while (written < output.bytes.size()) {
-    const ssize_t count = ::write(output.fd.get(), output.bytes.data() + written, output.bytes.size() - written);
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) {
-      const int code = errno;
-      output.bytes.erase(0, written);
-      Error error = system_error(code, "the log of a task could not be stored whole").at(output.path);
-      error.next = "the run goes on and its lines are shown; free space, or write to another place with --datastore-root";
-      return error;
-    }
-    written += static_cast<std::size_t>(count);
-  }
-  output.bytes.clear();
-  return {};
-}
-
-Result<void> write_output(Output& output, const Batch& batch) {
-  if (output.bytes.empty() && !batch.last) return {};
-  if (!output.fd && !HR_TRY(open_file(output))) {
-    if (!batch.last) return {};
-    std::error_code code;
-    std::filesystem::create_directories(batch.folder, code);
-    if (code) return system_error(code.value(), "the folder of a task cannot be made").at(batch.folder);
-    if (!HR_TRY(open_file(output))) return system_error(ENOENT, "the log of a task cannot be opened").at(output.path);
-  }
-  return write_bytes(output);
+Error not_whole(Error error, const std::string& place) {
+  if (error.why.empty()) error.why = std::move(error.what);
+  error.what = "the log of a task could not be stored whole";
+  error.where = place;
+  error.next = "the run goes on and its lines are shown; free space, or write to another place with --datastore-root";
+  return error;
 }
 
 /// On a thread of the pool.
 Batch write_batch(Batch batch) {
   for (Output& output : batch.outputs) {
-    auto written = write_output(output, batch);
-    if (!written && !batch.error) batch.error = std::move(written).error();
+    auto written = batch.last ? output.object->finish(output.bytes) : output.object->append(output.bytes);
+    if (!written && !batch.error) batch.error = not_whole(std::move(written).error(), output.place);
   }
   return batch;
 }
@@ -102,11 +66,13 @@ std::string log_path(const std::string& folder, int attempt, std::string_view so
 }
 
 struct AttemptLog::State {
-  State(loop::EventLoop& l, loop::WorkerPool& p, Settings s)
+  State(loop::EventLoop& l, loop::WorkerPool& p, store::Backend& data, Settings s)
       : loop(l), pool(p), settings(std::move(s)), random(settings.id_seed), written(l) {
     for (const Stream stream : kStreams) {
-      files[index_of(stream)].path = log_path(settings.folder, settings.attempt, kSource, stream);
+      const std::string key = log_path(settings.folder, settings.attempt, settings.source, stream);
+      outputs[index_of(stream)] = Output{.object = data.appender(key), .place = data.location(key), .bytes = {}};
     }
+    pause();
   }
 
   struct Pending {
@@ -121,8 +87,9 @@ struct AttemptLog::State {
   const Settings settings;
   Random random;
   std::array<Pending, 2> pending;
-  std::array<Output, 2> files;  // Their descriptors, while no batch is under way.
-  std::optional<Error> error;   // The first one.
+  std::array<Output, 2> outputs;  // While no batch is under way.
+  Instant next_write;             // Not before.
+  std::optional<Error> error;     // The first one since all was stored.
   bool flush_due = false;
   bool writing = false;
   bool closed = false;
@@ -132,6 +99,7 @@ struct AttemptLog::State {
   void store_framed(Stream stream, std::string_view text, WallTime now);
   [[nodiscard]] Batch take_batch(bool last);
   void put_back(Batch batch);
+  void pause();
 };
 
 /// Keeps a line that is framed.
@@ -145,26 +113,32 @@ void AttemptLog::State::store(Stream stream, std::string_view line) {
 
 void AttemptLog::State::store_framed(Stream stream, std::string_view text, WallTime now) {
   std::string line;
-  codec::append_log_line(line, now, kSource, make_line_id(random), text);
+  codec::append_log_line(line, now, settings.source, make_line_id(random), text);
   store(stream, line);
 }
 
 Batch AttemptLog::State::take_batch(bool last) {
-  Batch batch{.folder = settings.folder, .last = last, .outputs = std::move(files), .error = {}};
+  Batch batch{.last = last, .outputs = std::move(outputs), .error = {}};
   for (std::size_t i = 0; i < 2; ++i) batch.outputs[i].bytes = std::exchange(pending[i].bytes, {});
   writing = true;
   return batch;
 }
 
 void AttemptLog::State::put_back(Batch batch) {
+  if (!batch.error) error.reset();  // all that was kept back has been stored
   if (batch.error && !error) error = std::move(batch.error);
   for (std::size_t i = 0; i < 2; ++i) {
     pending[i].bytes.insert(0, batch.outputs[i].bytes);
     batch.outputs[i].bytes.clear();
-    files[i] = std::move(batch.outputs[i]);
+    outputs[i] = std::move(batch.outputs[i]);
   }
+  pause();
   writing = false;
   written.notify();
+}
+
+void AttemptLog::State::pause() {
+  next_write = loop.now() + std::max(outputs[0].object->pause(), outputs[1].object->pause());
 }
 
 namespace {
@@ -176,13 +150,14 @@ loop::Async<void> write_once(std::shared_ptr<State> state, bool last) {
   state->put_back(std::move(written));
 }
 
-/// Writes at the end of this turn, or after the write that is under way.
+/// Writes at the end of this turn, or after the write that is under way, or when the objects may be written again.
 template <class State>
 void flush_soon(const std::shared_ptr<State>& state) {
   if (state->flush_due) return;
   state->flush_due = true;
   state->loop.spawn([](std::shared_ptr<State> kept) -> loop::Async<void> {
     while (kept->writing) co_await kept->written.wait();
+    while (!kept->closed && kept->loop.now() < kept->next_write) (void)co_await kept->written.wait_until(kept->next_write);
     kept->flush_due = false;
     if (!kept->closed) co_await write_once(kept, false);
   }(state));
@@ -191,6 +166,7 @@ void flush_soon(const std::shared_ptr<State>& state) {
 template <class State>
 loop::Async<Result<void>> close_log(std::shared_ptr<State> state) {
   HR_CHECK(!std::exchange(state->closed, true));
+  state->written.notify();  // a flush that waits for its time has nothing more to do
   while (state->writing) co_await state->written.wait();
   co_await write_once(state, true);
   if (state->error) co_return *state->error;
@@ -199,8 +175,8 @@ loop::Async<Result<void>> close_log(std::shared_ptr<State> state) {
 
 }  // namespace
 
-AttemptLog::AttemptLog(loop::EventLoop& loop, loop::WorkerPool& pool, Settings settings)
-    : state_(std::make_shared<State>(loop, pool, std::move(settings))) {}
+AttemptLog::AttemptLog(loop::EventLoop& loop, loop::WorkerPool& pool, store::Backend& data, Settings settings)
+    : state_(std::make_shared<State>(loop, pool, data, std::move(settings))) {}
 AttemptLog::~AttemptLog() = default;
 
 ShownLine AttemptLog::add_line(Stream stream, std::string_view line, WallTime now) {
@@ -214,7 +190,7 @@ ShownLine AttemptLog::add_line(Stream stream, std::string_view line, WallTime no
   if (parsed.framed) {
     stored = codec::without_persist_mark(line);
   } else {
-    codec::append_log_line(stored, now, kSource, make_line_id(state_->random), line);
+    codec::append_log_line(stored, now, state_->settings.source, make_line_id(state_->random), line);
   }
   if (to.size + stored.size() < state_->settings.bytes_max) {
     to.size += stored.size();

@@ -10,6 +10,7 @@
 #include "loop/async.h"
 #include "loop/event_loop.h"
 #include "loop/worker_pool.h"
+#include "store/backend.h"
 
 namespace headrace::logs {
 
@@ -17,7 +18,7 @@ enum class Stream { out, err };
 
 [[nodiscard]] std::string_view name_of(Stream stream);  ///< `stdout`, `stderr`
 
-/// `FOLDER/N.SOURCE_STREAM.log`.
+/// `FOLDER/N.SOURCE_STREAM.log`: the key of a log, whose folder is that of the task.
 [[nodiscard]] std::string log_path(const std::string& folder, int attempt, std::string_view source, Stream stream);
 
 /// A line as a person sees it.
@@ -26,21 +27,24 @@ struct ShownLine {
   WallTime time;          ///< when it was read, or its own stamp if the task framed it
 };
 
-/// Stores the lines of one attempt: framed, append-only, in `FOLDER/N.runtime_stdout.log` and `..._stderr.log`.
+/// Stores the lines of one attempt: framed, append-only, in `FOLDER/N.SOURCE_stdout.log` and `..._stderr.log`.
 ///
-/// What was added is written by the worker pool at the end of the loop's turn, whole lines at a time, so after `kill -9`
-/// the files hold everything up to the last turns; at most their last line is cut. If the folder does not exist yet,
-/// writing waits until it does (the store makes it in one move, which a folder made here would spoil).
+/// What was added is written by the worker pool, whole lines at a time: to a directory at the end of the loop's turn, so after
+/// `kill -9` the files hold everything up to the last turns (at most their last line is cut); elsewhere every few seconds, and
+/// at the end. If the folder does not exist yet, writing waits until it does (the store makes it in one move, which a folder
+/// made here would spoil).
 class AttemptLog {
  public:
   struct Settings {
-    std::string folder;       ///< of the task, in the datastore
+    std::string folder;       ///< key of the task, FLOW/RUN/STEP/TASK
     int attempt = 0;
     std::uint64_t bytes_max;  ///< per stream, framing counted; notes are stored beyond it
     std::uint64_t id_seed;    ///< of the line ids (uuid4)
+    std::string source = "runtime";  ///< `task` for lines that are stored where the task runs
   };
 
-  AttemptLog(loop::EventLoop& loop, loop::WorkerPool& pool, Settings settings);
+  /// `data` must outlive it, and the pool's work.
+  AttemptLog(loop::EventLoop& loop, loop::WorkerPool& pool, store::Backend& data, Settings settings);
   /// Without `close`, what is not yet written is lost.
   ~AttemptLog();
   AttemptLog(const AttemptLog&) = delete;

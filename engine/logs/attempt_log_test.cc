@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "logs/stored_log.h"
+#include "store/directory_backend.h"
 
 namespace headrace::logs {
 namespace {
@@ -29,28 +30,30 @@ class AttemptLogTest : public ::testing::Test {
     std::string pattern = (fs::temp_directory_path() / "headrace-logs-XXXXXX").string();
     root_ = ::mkdtemp(pattern.data());
     folder_ = root_ / "task";
+    data_ = std::make_unique<store::DirectoryBackend>(root_.string());
     fs::create_directory(folder_);
   }
   ~AttemptLogTest() override { fs::remove_all(root_); }
 
   AttemptLog::Settings settings(std::uint64_t bytes_max = 1 << 20) {
-    return {.folder = folder_.string(), .attempt = 1, .bytes_max = bytes_max, .id_seed = 7};
+    return {.folder = "task", .attempt = 1, .bytes_max = bytes_max, .id_seed = 7};
   }
   fs::path file(Stream stream) { return log_path(folder_.string(), 1, "runtime", stream); }
   std::vector<std::string> texts(Stream stream) {
     std::vector<std::string> all;
-    const StoredLog log = read_log(folder_.string(), 1, stream).value();
+    const StoredLog log = read_log(*data_, "task", 1, stream).value();
     for (const codec::LogLine& line : log.lines) all.emplace_back(line.text);
     return all;
   }
 
   fs::path root_, folder_;
+  std::unique_ptr<store::DirectoryBackend> data_;
   loop::EventLoop loop_;
   loop::WorkerPool pool_{loop_, 2};
 };
 
 TEST_F(AttemptLogTest, StoresAndShows) {
-  AttemptLog log(loop_, pool_, settings());
+  AttemptLog log(loop_, pool_, *data_, settings());
   const std::string line = "  hello \n";
   const ShownLine shown = log.add_line(Stream::out, line, kTime);
   EXPECT_EQ(shown.text, "  hello ");
@@ -63,11 +66,11 @@ TEST_F(AttemptLogTest, StoresAndShows) {
                                       "\n"));
   EXPECT_THAT(texts(Stream::err), ::testing::ElementsAre("careful", "Task failed."));
   EXPECT_TRUE(read_text(file(Stream::err)).ends_with("]Task failed."));
-  EXPECT_EQ(log_size(folder_.string(), 1, Stream::err).value(), fs::file_size(file(Stream::err)));
+  EXPECT_EQ(log_size(*data_, "task", 1, Stream::err).value(), fs::file_size(file(Stream::err)));
 }
 
 TEST_F(AttemptLogTest, FilesExistWhenNothingWasPrinted) {
-  AttemptLog log(loop_, pool_, settings());
+  AttemptLog log(loop_, pool_, *data_, settings());
   ASSERT_TRUE(loop_.block_on(log.close()).ok());
   EXPECT_EQ(fs::file_size(file(Stream::out)), 0u);
   EXPECT_EQ(fs::file_size(file(Stream::err)), 0u);
@@ -75,7 +78,7 @@ TEST_F(AttemptLogTest, FilesExistWhenNothingWasPrinted) {
 }
 
 TEST_F(AttemptLogTest, LinesAreThereBeforeClose) {
-  AttemptLog log(loop_, pool_, settings());
+  AttemptLog log(loop_, pool_, *data_, settings());
   for (int i = 0; i < 3; ++i) {
     (void)log.add_line(Stream::out, std::to_string(i) + "\n", kTime);
     loop_.run();  // Ends when the write has ended.
@@ -85,7 +88,7 @@ TEST_F(AttemptLogTest, LinesAreThereBeforeClose) {
 
 TEST_F(AttemptLogTest, WaitsForTheFolder) {
   fs::remove(folder_);
-  AttemptLog log(loop_, pool_, settings());
+  AttemptLog log(loop_, pool_, *data_, settings());
   (void)log.add_line(Stream::out, "early\n", kTime);
   loop_.run();
   EXPECT_FALSE(fs::exists(folder_));
@@ -97,14 +100,14 @@ TEST_F(AttemptLogTest, WaitsForTheFolder) {
 
 TEST_F(AttemptLogTest, CloseMakesTheFolderIfNobodyDid) {
   fs::remove(folder_);
-  AttemptLog log(loop_, pool_, settings());
+  AttemptLog log(loop_, pool_, *data_, settings());
   (void)log.add_line(Stream::out, "lost otherwise\n", kTime);
   ASSERT_TRUE(loop_.block_on(log.close()).ok());
   EXPECT_THAT(texts(Stream::out), ::testing::ElementsAre("lost otherwise"));
 }
 
 TEST_F(AttemptLogTest, BoundsWhatIsStored) {
-  AttemptLog log(loop_, pool_, settings(1000));
+  AttemptLog log(loop_, pool_, *data_, settings(1000));
   for (int i = 0; i < 100; ++i) {
     EXPECT_EQ(log.add_line(Stream::out, std::to_string(i) + "\n", kTime).text, std::to_string(i));
   }
@@ -120,7 +123,7 @@ TEST_F(AttemptLogTest, BoundsWhatIsStored) {
 }
 
 TEST_F(AttemptLogTest, FramedLinesAreShownWithTheirTimeAndNotStoredAgain) {
-  AttemptLog log(loop_, pool_, settings());
+  AttemptLog log(loop_, pool_, *data_, settings());
   const std::string framed = "[MFLOG|0|2020-01-01T00:00:00.000001Z|task|x]from afar\n";
   const ShownLine shown = log.add_line(Stream::out, framed, kTime);
   EXPECT_EQ(shown.text, "from afar");
@@ -133,7 +136,7 @@ TEST_F(AttemptLogTest, FramedLinesAreShownWithTheirTimeAndNotStoredAgain) {
 }
 
 TEST_F(AttemptLogTest, AFrameBeginsALineOfItsOwn) {
-  AttemptLog log(loop_, pool_, settings());
+  AttemptLog log(loop_, pool_, *data_, settings());
   (void)log.add_line(Stream::err, "no newline", kTime);
   log.add_note(Stream::err, "Task failed.", kTime);
   ASSERT_TRUE(loop_.block_on(log.close()).ok());
@@ -143,7 +146,7 @@ TEST_F(AttemptLogTest, AFrameBeginsALineOfItsOwn) {
 TEST_F(AttemptLogTest, CloseSaysWhenTheFilesAreNotWhole) {
   fs::remove(folder_);
   std::ofstream(folder_) << "a file where the folder should be";
-  AttemptLog log(loop_, pool_, settings());
+  AttemptLog log(loop_, pool_, *data_, settings());
   (void)log.add_line(Stream::out, "x\n", kTime);
   auto closed = loop_.block_on(log.close());
   ASSERT_FALSE(closed.ok());
@@ -151,7 +154,7 @@ TEST_F(AttemptLogTest, CloseSaysWhenTheFilesAreNotWhole) {
 }
 
 TEST_F(AttemptLogTest, ManyLinesKeepTheirOrder) {
-  AttemptLog log(loop_, pool_, settings(64 << 20));
+  AttemptLog log(loop_, pool_, *data_, settings(64 << 20));
   loop_.block_on([](loop::EventLoop& loop, AttemptLog& to) -> loop::Async<void> {
     for (int i = 0; i < 10'000; ++i) {
       (void)to.add_line(Stream::out, std::to_string(i) + "\n", kTime + std::chrono::microseconds(i));
@@ -168,22 +171,22 @@ TEST_F(AttemptLogTest, ReadingMergesSourcesAndKeepsOldLogs) {
   std::ofstream(folder_ / "0.runtime_stdout.log") << "[MFLOG|0|2026-01-02T03:04:05.000002Z|runtime|a]second\nloose\n";
   std::ofstream(folder_ / "0.task_stdout.log") << "[MFLOG|0|2026-01-02T03:04:05.000001Z|task|b]first\n";
   std::ofstream(folder_ / "0.stdout.log") << "of old\n";
-  const StoredLog log = read_log(folder_.string(), 0, Stream::out).value();
+  const StoredLog log = read_log(*data_, "task", 0, Stream::out).value();
   std::vector<std::string> all;
   for (const codec::LogLine& line : log.lines) all.emplace_back(line.text);
   EXPECT_THAT(all, ::testing::ElementsAre("first", "second", "loose", "of old"));
-  EXPECT_TRUE(read_log(folder_.string(), 0, Stream::err).value().lines.empty());
-  EXPECT_EQ(log_size(folder_.string(), 3, Stream::out).value(), 0u);
+  EXPECT_TRUE(read_log(*data_, "task", 0, Stream::err).value().lines.empty());
+  EXPECT_EQ(log_size(*data_, "task", 3, Stream::out).value(), 0u);
 }
 
 TEST_F(AttemptLogTest, ScrubOverwritesWhatExists) {
   std::ofstream(folder_ / "0.runtime_stdout.log") << "secret";
   std::ofstream(folder_ / "0.stdout.log") << "secret";
-  EXPECT_THAT(scrub_log(folder_.string(), 0, Stream::out).value(), ::testing::ElementsAre("runtime", "stdout"));
+  EXPECT_THAT(scrub_log(*data_, "task", 0, Stream::out).value(), ::testing::ElementsAre("runtime", "stdout"));
   EXPECT_EQ(read_text(folder_ / "0.runtime_stdout.log"), "[REDACTED runtime stdout]");
   EXPECT_EQ(read_text(folder_ / "0.stdout.log"), "[REDACTED stdout stdout]");
   EXPECT_FALSE(fs::exists(folder_ / "0.task_stdout.log"));
-  EXPECT_TRUE(scrub_log(folder_.string(), 0, Stream::err).value().empty());
+  EXPECT_TRUE(scrub_log(*data_, "task", 0, Stream::err).value().empty());
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "base/result.h"
 #include "codec/mflog.h"
 #include "logs/attempt_log.h"
+#include "store/backend.h"
 
 namespace headrace::logs {
 
@@ -21,14 +22,15 @@ struct StoredLog {
   std::vector<codec::LogLine> lines;
 };
 
-/// Blocks; from any thread. Files that do not exist count as empty; `N.stdout.log` of old Metaflow is read as unframed lines.
-Result<StoredLog> read_log(const std::string& folder, int attempt, Stream stream);
+/// `folder` is the key of a task in `data`, FLOW/RUN/STEP/TASK. Blocks; from any thread. Files that do not exist count as empty;
+/// `N.stdout.log` of old Metaflow is read as unframed lines.
+Result<StoredLog> read_log(store::Backend& data, const std::string& folder, int attempt, Stream stream);
 
 /// Bytes stored, framing included; 0 if there is no file.
-Result<std::uint64_t> log_size(const std::string& folder, int attempt, Stream stream);
+Result<std::uint64_t> log_size(store::Backend& data, const std::string& folder, int attempt, Stream stream);
 
 /// Overwrites each file of the stream that exists with `[REDACTED <source> <stream>]`; returns the sources, `runtime`, `task`,
 /// or the stream's own name for the old form.
-Result<std::vector<std::string>> scrub_log(const std::string& folder, int attempt, Stream stream);
+Result<std::vector<std::string>> scrub_log(store::Backend& data, const std::string& folder, int attempt, Stream stream);
 
 }  // namespace headrace::logs

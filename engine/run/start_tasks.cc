@@ -47,8 +47,8 @@ attempt::Services Driver::services() {
 
 std::unique_ptr<logs::AttemptLog> Driver::make_log(const LiveAttempt& live) {
   return std::make_unique<logs::AttemptLog>(
-      parts_.loop, parts_.pool,
-      logs::AttemptLog::Settings{.folder = fmt::format("{}/{}/{}", spec_.datastore_root, spec_.flow, live.label),
+      parts_.loop, parts_.pool, parts_.data,
+      logs::AttemptLog::Settings{.folder = fmt::format("{}/{}", spec_.flow, live.label),
                                  .attempt = live.attempt,
                                  .bytes_max = static_cast<std::uint64_t>(spec_.limits.max_log_bytes),
                                  .id_seed = parts_.random.next()});

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/time.h"
 
 namespace headrace::store {
 
@@ -48,6 +49,19 @@ class ObjectWriter {
   virtual Result<bool> commit_blob(Backend& backend, const std::string& key, BlobForm form);
 };
 
+/// An object that grows at its end: a log. Nobody else writes it. One thread at a time.
+class ObjectAppender {
+ public:
+  virtual ~ObjectAppender() = default;
+  /// Stores `bytes` after what is there and takes them out of `bytes`; what an error has kept from being stored stays in it.
+  /// Nothing is stored, and that is no error, while the object's directory is not there: who makes it does so in one move.
+  virtual Result<void> append(std::string& bytes) = 0;
+  /// The same for the last bytes, perhaps none: the directory and the object exist afterwards.
+  virtual Result<void> finish(std::string& bytes) = 0;
+  /// How long to gather bytes before the next `append`: one may cost more than it stores.
+  [[nodiscard]] virtual Duration pause() const = 0;
+};
+
 /// Bytes by key, under one root. Keys are relative paths with `/`; no component is empty, `.` or `..`, and none starts with
 /// `.` (such names belong to the backend). Every function may be called from any thread, blocks, and either does the whole
 /// of what it says or leaves what was there.
@@ -70,6 +84,8 @@ class Backend {
   virtual Result<std::unique_ptr<ObjectReader>> open(const std::string& key) = 0;
   /// A writer whose object will be committed to a key below `directory`.
   virtual Result<std::unique_ptr<ObjectWriter>> create(const std::string& directory) = 0;
+  /// An object to append to. As given here it keeps all bytes and replaces the object by them, at a pace.
+  virtual std::unique_ptr<ObjectAppender> appender(const std::string& key);
   /// Size of the object, nullopt if there is none.
   virtual Result<std::optional<std::uint64_t>> size(const std::string& key) = 0;
 

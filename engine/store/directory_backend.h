@@ -21,6 +21,7 @@ class DirectoryBackend final : public Backend {
   Result<std::string> get(const std::string& key) override;
   Result<std::unique_ptr<ObjectReader>> open(const std::string& key) override;
   Result<std::unique_ptr<ObjectWriter>> create(const std::string& directory) override;
+  std::unique_ptr<ObjectAppender> appender(const std::string& key) override;
   Result<std::optional<std::uint64_t>> size(const std::string& key) override;
   Result<void> remove(const std::string& key) override;
   Result<std::vector<Entry>> list(const std::string& directory) override;
