@@ -79,11 +79,13 @@ class _FlowState(MutableMapping[FlowStateItems, Any]):
 class _ClassBody(dict[str, object]):
     """The namespace in which a flow's class body runs: adds to the NameError of a name of metaflow which import is missing.
 
-    What the module or Python has comes first, and a name that metaflow has not stays a plain NameError.
+    What the function around the class, the module or Python has comes first, and a name that metaflow has not stays a plain
+    NameError.
     """
 
     def __missing__(self, name: str) -> Any:
-        if name in sys._getframe(1).f_globals or hasattr(builtins, name):
+        body = sys._getframe(1)
+        if name in body.f_code.co_freevars or name in body.f_globals or hasattr(builtins, name):
             raise KeyError(name)
         from .decorators.registry import STEP_DECORATORS
 
