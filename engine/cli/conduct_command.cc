@@ -19,15 +19,12 @@
 #include "loop/signals.h"
 #include "loop/worker_pool.h"
 #include "run/driver.h"
-#include "store/directory_backend.h"
+#include "store/open_backend.h"
 #include "wire/flow_spec.h"
 
 namespace headrace::cli {
 
 namespace {
-
-/// Files of tasks are small and many: two threads write them as fast as one disk takes them.
-constexpr unsigned kPoolThreads = 2;
 
 struct Options {
   int spec_fd = -1;
@@ -66,12 +63,19 @@ void raise_descriptor_limit() {
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-Result<void> check_datastore(const wire::RunSpec& spec) {
-  if (spec.datastore_type == "local" || spec.datastore_type == "spin") return {};
-  return Error{.kind = Kind::misuse,
-               .what = fmt::format("the datastore `{}` cannot be used yet", spec.datastore_type),
-               .why = "this version of Headrace stores runs in a local directory only",
-               .next = "run with `--datastore local`"};
+/// The datastores of one run.
+struct Datastores {
+  std::unique_ptr<store::Backend> data;
+  std::unique_ptr<store::Backend> meta;        ///< null: `data` is that too
+  std::unique_ptr<store::Backend> input_data;  ///< spin: where the inputs are
+};
+
+Result<Datastores> open_datastores(const wire::RunSpec& spec) {
+  Datastores opened;
+  opened.data = HR_TRY(store::open_backend(spec.datastore_type, spec.datastore_root));
+  if (spec.metadata_root != spec.datastore_root) opened.meta = HR_TRY(store::open_backend("local", spec.metadata_root));
+  if (spec.spin) opened.input_data = HR_TRY(store::open_backend({}, spec.spin->input_root));
+  return opened;
 }
 
 int conduct(Options options, console::Output& out, console::Output& err) {
@@ -79,29 +83,24 @@ int conduct(Options options, console::Output& out, console::Output& err) {
   loop::UniqueFd host_fd(options.host_fd);
   auto spec = wire::read_run_spec(spec_fd.get());
   spec_fd.reset();
-  auto usable = spec ? check_datastore(*spec) : Result<void>(spec.error());
-  if (!usable) {
-    console::error_block(err, usable.error());
+  auto stores = spec ? open_datastores(*spec) : Result<Datastores>(spec.error());
+  if (!stores) {
+    console::error_block(err, stores.error());
     return 1;
   }
   loop::EventLoop event_loop;
-  store::DirectoryBackend data(spec->datastore_root);
-  std::unique_ptr<store::DirectoryBackend> meta;
-  if (spec->metadata_root != spec->datastore_root) meta = std::make_unique<store::DirectoryBackend>(spec->metadata_root);
-  std::unique_ptr<store::DirectoryBackend> input_data;
-  if (spec->spin) input_data = std::make_unique<store::DirectoryBackend>(spec->spin->input_root);
   Random random(std::random_device{}());
-  loop::WorkerPool pool(event_loop, kPoolThreads);
+  loop::WorkerPool pool(event_loop, store::pool_threads(spec->datastore_type));
   launch::HostLauncher launcher(event_loop, std::move(host_fd));
   run::Driver driver(run::Parts{.loop = event_loop,
                                 .pool = pool,
-                                .data = data,
-                                .meta = meta ? *meta : data,
+                                .data = *stores->data,
+                                .meta = stores->meta ? *stores->meta : *stores->data,
                                 .launcher = launcher,
                                 .out = out,
                                 .err = err,
                                 .random = random,
-                                .input_data = input_data.get()},
+                                .input_data = stores->input_data.get()},
                      std::move(*spec));
   return event_loop.block_on(driver.run());
 }

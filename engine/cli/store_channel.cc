@@ -4,8 +4,9 @@
 
 namespace headrace::cli {
 
-StoreChannel::StoreChannel(loop::EventLoop& loop, loop::WorkerPool& pool, loop::StreamSocket socket, pid_t pid)
-    : loop_(loop), pool_(pool), socket_(std::move(socket)), pid_(pid), requests_(loop), answered_(loop) {}
+StoreChannel::StoreChannel(loop::EventLoop& loop, loop::WorkerPool& pool, S3Transfers& transfers, loop::StreamSocket socket,
+                           pid_t pid)
+    : loop_(loop), pool_(pool), transfers_(transfers), socket_(std::move(socket)), pid_(pid), requests_(loop), answered_(loop) {}
 
 loop::Async<void> StoreChannel::serve() {
   for (;;) {
@@ -52,6 +53,10 @@ loop::Async<Result<StoreReply>> StoreChannel::handle(wire::Frame frame) {
     auto stream = streams_.take(*id);
     if (!stream) co_return std::move(stream).error();
     co_return StoreReply{.body = wire::ok_body(), .payload = {}, .stream = nullptr};
+  }
+  if (op.is_string() && S3Transfers::knows(op.get_ref<const std::string&>())) {
+    auto moved = co_await transfers_.answer(std::move(frame.body), std::move(frame.payload));
+    co_return moved;
   }
   auto reply_work = [body = std::move(frame.body), payload = std::move(frame.payload), now = loop_.wall_now()] {
     return answer_store_request(body, payload, now);

@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include "cli/s3_transfers.h"
 #include "cli/store_requests.h"
 #include "loop/event.h"
 #include "loop/event_loop.h"
@@ -16,8 +17,8 @@ namespace headrace::cli {
 /// One process's stream of requests to the store. Requests run side by side on the pool; answers come as they are ready.
 class StoreChannel {
  public:
-  /// `pid` is the process at the other end, into whose memory large artifacts are written. `loop` and `pool` must outlive it.
-  StoreChannel(loop::EventLoop& loop, loop::WorkerPool& pool, loop::StreamSocket socket, pid_t pid);
+  /// `pid` is the process at the other end, into whose memory large artifacts are written. All others must outlive it.
+  StoreChannel(loop::EventLoop& loop, loop::WorkerPool& pool, S3Transfers& transfers, loop::StreamSocket socket, pid_t pid);
 
   /// Answers requests until the other end closes.
   [[nodiscard]] loop::Async<void> serve();
@@ -34,6 +35,7 @@ class StoreChannel {
 
   loop::EventLoop& loop_;
   loop::WorkerPool& pool_;
+  S3Transfers& transfers_;
   loop::StreamSocket socket_;
   pid_t pid_;
   store::BlobStreams streams_;

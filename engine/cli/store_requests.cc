@@ -10,7 +10,7 @@
 #include "codec/sha1.h"
 #include "logs/stored_log.h"
 #include "store/blob_store.h"
-#include "store/directory_backend.h"
+#include "store/open_backend.h"
 #include "store/reader.h"
 #include "store/tags.h"
 #include "wire/frame.h"
@@ -33,6 +33,16 @@ Result<std::string> root_of(const Json& request, std::string_view field) {
   return root;
 }
 
+using BackendPtr = std::unique_ptr<store::Backend>;
+
+/// The datastore or card root that a request names by `root`, and by `type` if it likes.
+Result<BackendPtr> data_of(const Json& request) {
+  return store::open_backend(HR_TRY(codec::find_string(request, "type")).value_or(""), HR_TRY(root_of(request, "root")));
+}
+
+/// Metadata is always in a directory.
+Result<BackendPtr> meta_of(const Json& request) { return store::open_backend("local", HR_TRY(root_of(request, "meta"))); }
+
 Result<store::Path> path_of(const Json& request, std::size_t names) {
   store::Path path = HR_TRY(codec::get_strings(request, "path"));
   if (path.size() == names) return path;
@@ -42,16 +52,13 @@ Result<store::Path> path_of(const Json& request, std::size_t names) {
 
 /// A task of a datastore, as the requests with `root` and `path` name it.
 struct TaskPlace {
-  std::string root;
   FlowName flow;
   TaskPath task;
   std::string key;  ///< FLOW/RUN/STEP/TASK
-
-  [[nodiscard]] std::string folder() const { return root + "/" + key; }
 };
 
 Result<TaskPlace> task_of(const Json& request) {
-  TaskPlace place{.root = HR_TRY(root_of(request, "root"))};
+  TaskPlace place;
   const store::Path path = HR_TRY(path_of(request, 4));
   place.flow = FlowName{path[0]};
   place.task = {RunId{path[1]}, StepName{path[2]}, TaskId{path[3]}};
@@ -71,47 +78,47 @@ Result<std::optional<int>> attempt_of(const Json& request) {
 }
 
 Result<StoreReply> on_list(const Json& request, const std::string&, WallTime) {
-  store::DirectoryBackend meta{HR_TRY(root_of(request, "meta"))};
+  const BackendPtr meta = HR_TRY(meta_of(request));
   const store::Path path = HR_TRY(codec::get_strings(request, "path"));
   const auto attempt = HR_TRY(attempt_of(request));
   StoreReply out = reply();
-  out.body["objects"] = HR_TRY(store::MetadataReader{meta}.list(path, attempt));
+  out.body["objects"] = HR_TRY(store::MetadataReader{*meta}.list(path, attempt));
   return out;
 }
 
 Result<StoreReply> on_get(const Json& request, const std::string&, WallTime) {
-  store::DirectoryBackend meta{HR_TRY(root_of(request, "meta"))};
+  const BackendPtr meta = HR_TRY(meta_of(request));
   const store::Path path = HR_TRY(codec::get_strings(request, "path"));
   const auto attempt = HR_TRY(attempt_of(request));
   StoreReply out = reply();
-  out.body["object"] = HR_TRY(store::MetadataReader{meta}.get(path, attempt));
+  out.body["object"] = HR_TRY(store::MetadataReader{*meta}.get(path, attempt));
   return out;
 }
 
 Result<StoreReply> on_task_metadata(const Json& request, const std::string&, WallTime) {
-  store::DirectoryBackend meta{HR_TRY(root_of(request, "meta"))};
+  const BackendPtr meta = HR_TRY(meta_of(request));
   const store::Path path = HR_TRY(path_of(request, 4));
   StoreReply out = reply();
-  out.body["records"] = HR_TRY(store::MetadataReader{meta}.task_metadata(path));
+  out.body["records"] = HR_TRY(store::MetadataReader{*meta}.task_metadata(path));
   return out;
 }
 
 Result<StoreReply> on_tags(const Json& request, const std::string&, WallTime now) {
-  store::DirectoryBackend meta{HR_TRY(root_of(request, "meta"))};
+  const BackendPtr meta = HR_TRY(meta_of(request));
   const store::Path path = HR_TRY(path_of(request, 2));
   const auto add = HR_TRY(codec::get_strings(request, "add"));
   const auto remove = HR_TRY(codec::get_strings(request, "remove"));
   StoreReply out = reply();
-  out.body["object"] = HR_TRY(store::change_tags(meta, FlowName{path[0]}, RunId{path[1]}, add, remove, now));
+  out.body["object"] = HR_TRY(store::change_tags(*meta, FlowName{path[0]}, RunId{path[1]}, add, remove, now));
   return out;
 }
 
 Result<StoreReply> on_manifest(const Json& request, const std::string&, WallTime) {
   const TaskPlace place = HR_TRY(task_of(request));
-  store::DirectoryBackend data{place.root};
+  const BackendPtr data = HR_TRY(data_of(request));
   const auto attempt = HR_TRY(attempt_of(request));
-  const store::RawManifest manifest = HR_TRY(store::raw_manifest(data, place.flow, place.task, attempt));
-  const std::string file = fmt::format("{}/{}.data.json", place.folder(), manifest.attempt);
+  const store::RawManifest manifest = HR_TRY(store::raw_manifest(*data, place.flow, place.task, attempt));
+  const std::string file = data->location(fmt::format("{}/{}.data.json", place.key, manifest.attempt));
   HR_TRY(store::parse_manifest(manifest.json, file));  // a damaged one is refused here, with its name
   StoreReply out = reply();
   out.body["manifest"] = HR_TRY(codec::parse_json(manifest.json, file));
@@ -121,19 +128,19 @@ Result<StoreReply> on_manifest(const Json& request, const std::string&, WallTime
 
 Result<StoreReply> on_attempts(const Json& request, const std::string&, WallTime) {
   const TaskPlace place = HR_TRY(task_of(request));
-  store::DirectoryBackend data{place.root};
+  const BackendPtr data = HR_TRY(data_of(request));
   StoreReply out = reply();
   out.body["attempts"] = Json::array();
-  for (const store::AttemptState& state : HR_TRY(store::attempts(data, place.flow, place.task))) {
+  for (const store::AttemptState& state : HR_TRY(store::attempts(*data, place.flow, place.task))) {
     out.body["attempts"].push_back({{"attempt", state.attempt}, {"done", state.done}});
   }
   return out;
 }
 
 Result<StoreReply> on_latest_run(const Json& request, const std::string&, WallTime) {
-  store::DirectoryBackend data{HR_TRY(root_of(request, "root"))};
+  const BackendPtr data = HR_TRY(data_of(request));
   const FlowName flow{HR_TRY(codec::get_string(request, "flow"))};
-  const auto run = HR_TRY(store::latest_run(data, flow));
+  const auto run = HR_TRY(store::latest_run(*data, flow));
   StoreReply out = reply();
   out.body["run_id"] = run ? Json(run->str()) : Json();
   return out;
@@ -162,8 +169,8 @@ Result<store::BlobUse> use_of(const Json& request) {
 }
 
 Result<StoreReply> on_load(const Json& request, const std::string&, WallTime) {
-  store::DirectoryBackend data{HR_TRY(root_of(request, "root"))};
-  store::BlobStore blobs{data, FlowName{HR_TRY(codec::get_string(request, "flow"))}};
+  const BackendPtr data = HR_TRY(data_of(request));
+  store::BlobStore blobs{*data, FlowName{HR_TRY(codec::get_string(request, "flow"))}};
   const BlobKey key{HR_TRY(codec::get_string(request, "key"))};
   const store::BlobUse use = HR_TRY(use_of(request));
   const bool raw = HR_TRY(codec::find_bool(request, "raw")).value_or(false);
@@ -174,27 +181,20 @@ Result<StoreReply> on_load(const Json& request, const std::string&, WallTime) {
 
 Result<StoreReply> on_include(const Json& request, const std::string&, WallTime) {
   const BlobKey sha{HR_TRY(codec::get_string(request, "sha"))};
-  std::string folder = HR_TRY(root_of(request, "root")) + "/data/" + HR_TRY(codec::get_string(request, "flow"));
-  std::string file = sha.str();
   const std::string url = HR_TRY(codec::find_string(request, "url")).value_or("");
-  if (!url.empty()) {
-    constexpr std::string_view kScheme = "local://";
-    const auto slash = url.rfind('/');
-    if (!url.starts_with(kScheme) || slash < kScheme.size() || slash + 1 == url.size()) {
-      return Error{.kind = Kind::misuse,
-                   .what = fmt::format("the included file at `{}` cannot be read", url),
-                   .why = "only files of local datastores (`local://PATH`) can be read"};
-    }
-    folder = url.substr(kScheme.size(), slash - kScheme.size());
-    file = url.substr(slash + 1);
+  store::ObjectPlace place{.folder = {}, .name = sha.str()};
+  if (url.empty()) {
+    place.folder = HR_TRY(root_of(request, "root")) + "/data/" + HR_TRY(codec::get_string(request, "flow"));
+  } else {
+    place = HR_TRY(store::place_of_url(url));
   }
   if (!codec::is_sha1_hex(sha.str())) {
     return Error{.kind = Kind::misuse, .what = fmt::format("`{}` is not the SHA-1 of an included file", sha.str())};
   }
-  store::DirectoryBackend backend{folder};
+  const BackendPtr backend = HR_TRY(store::open_backend({}, place.folder));
   store::BlobUse use = HR_TRY(use_of(request));
   use.path.clear();  // the error names the file already
-  return given(HR_TRY(store::read_object(backend, file, sha, use)), HR_TRY(size_of(request)));
+  return given(HR_TRY(store::read_object(*backend, place.name, sha, use)), HR_TRY(size_of(request)));
 }
 
 Result<logs::Stream> stream_of(const Json& request) {
@@ -212,9 +212,10 @@ Result<int> attempt_needed(const Json& request) {
 
 Result<StoreReply> on_logs(const Json& request, const std::string&, WallTime) {
   const TaskPlace place = HR_TRY(task_of(request));
+  const BackendPtr data = HR_TRY(data_of(request));
   const int attempt = HR_TRY(attempt_needed(request));
   const logs::Stream stream = HR_TRY(stream_of(request));
-  const logs::StoredLog log = HR_TRY(logs::read_log(place.folder(), attempt, stream));
+  const logs::StoredLog log = HR_TRY(logs::read_log(*data, place.key, attempt, stream));
   StoreReply out = reply();
   Json lines = Json::array();
   for (const codec::LogLine& line : log.lines) {
@@ -227,20 +228,21 @@ Result<StoreReply> on_logs(const Json& request, const std::string&, WallTime) {
 
 Result<StoreReply> on_log_size(const Json& request, const std::string&, WallTime) {
   const TaskPlace place = HR_TRY(task_of(request));
+  const BackendPtr data = HR_TRY(data_of(request));
   const int attempt = HR_TRY(attempt_needed(request));
   const logs::Stream stream = HR_TRY(stream_of(request));
   StoreReply out = reply();
-  out.body["size"] = HR_TRY(logs::log_size(place.folder(), attempt, stream));
+  out.body["size"] = HR_TRY(logs::log_size(*data, place.key, attempt, stream));
   return out;
 }
 
 Result<StoreReply> on_scrub_logs(const Json& request, const std::string&, WallTime) {
   const TaskPlace place = HR_TRY(task_of(request));
+  const BackendPtr data = HR_TRY(data_of(request));
   const int attempt = HR_TRY(attempt_needed(request));
   const logs::Stream stream = HR_TRY(stream_of(request));
   if (!HR_TRY(codec::find_bool(request, "force")).value_or(false)) {
-    store::DirectoryBackend data{place.root};
-    const auto states = HR_TRY(store::attempts(data, place.flow, place.task));
+    const auto states = HR_TRY(store::attempts(*data, place.flow, place.task));
     const bool done = std::any_of(states.begin(), states.end(),
                                   [&](const store::AttemptState& state) { return state.attempt == attempt && state.done; });
     if (!done) {
@@ -252,7 +254,7 @@ Result<StoreReply> on_scrub_logs(const Json& request, const std::string&, WallTi
     }
   }
   StoreReply out = reply();
-  out.body["scrubbed"] = HR_TRY(logs::scrub_log(place.folder(), attempt, stream));
+  out.body["scrubbed"] = HR_TRY(logs::scrub_log(*data, place.key, attempt, stream));
   return out;
 }
 
@@ -276,18 +278,18 @@ Result<std::string> card_file(const Json& request) {
 }
 
 Result<StoreReply> on_cards(const Json& request, const std::string&, WallTime) {
-  store::DirectoryBackend backend{HR_TRY(root_of(request, "root"))};
+  const BackendPtr backend = HR_TRY(data_of(request));
   const std::string folder = HR_TRY(cards_of(request)) + "/cards";
   constexpr std::string_view kSuffix = ".html";
   Json cards = Json::array();
-  for (const store::Backend::Entry& entry : HR_TRY(backend.list(folder))) {
+  for (const store::Backend::Entry& entry : HR_TRY(backend->list(folder))) {
     if (entry.directory || !entry.name.ends_with(kSuffix)) continue;
     const std::string_view name{entry.name.data(), entry.name.size() - kSuffix.size()};
     const auto first = name.find('-');
     const auto last = name.rfind('-');
     if (first == std::string_view::npos) continue;
     const std::string key = folder + "/" + entry.name;
-    const auto size = HR_TRY(backend.size(key));
+    const auto size = HR_TRY(backend->size(key));
     cards.push_back({{"type", std::string{name.substr(0, first)}},
                      {"id", first == last ? Json() : Json(std::string{name.substr(first + 1, last - first - 1)})},
                      {"hash", std::string{name.substr(last + 1)}},
@@ -300,17 +302,17 @@ Result<StoreReply> on_cards(const Json& request, const std::string&, WallTime) {
 }
 
 Result<StoreReply> on_card(const Json& request, const std::string&, WallTime) {
-  store::DirectoryBackend backend{HR_TRY(root_of(request, "root"))};
+  const BackendPtr backend = HR_TRY(data_of(request));
   const std::string key = HR_TRY(card_file(request));
   StoreReply out = reply();
-  out.payload = HR_TRY(backend.get(key));
+  out.payload = HR_TRY(backend->get(key));
   return out;
 }
 
 Result<StoreReply> on_put_card(const Json& request, const std::string& payload, WallTime) {
-  store::DirectoryBackend backend{HR_TRY(root_of(request, "root"))};
+  const BackendPtr backend = HR_TRY(data_of(request));
   const std::string key = HR_TRY(card_file(request));
-  HR_TRY(backend.put(key, payload));
+  HR_TRY(backend->put(key, payload));
   StoreReply out = reply();
   out.body["path"] = key;
   return out;

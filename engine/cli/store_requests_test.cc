@@ -102,7 +102,7 @@ TEST_F(StoreRequestsTest, IncludedFilesByUrlOrBelowTheRoot) {
   Json by_url = below;
   by_url["url"] = "local://" + root_ + "/data/F/" + sha;
   EXPECT_EQ(ask(by_url).payload, "file");
-  by_url["url"] = "s3://bucket/" + sha;
+  by_url["url"] = "gs://bucket/" + sha;
   EXPECT_EQ(refused(by_url).kind, Kind::misuse);
   by_url["url"] = "local:///nowhere/" + sha;
   EXPECT_EQ(refused(by_url).kind, Kind::missing);

@@ -11,7 +11,7 @@
 #include "codec/gzip.h"
 #include "codec/json.h"
 #include "run/driver.h"
-#include "store/directory_backend.h"
+#include "store/open_backend.h"
 
 namespace headrace::run {
 
@@ -43,16 +43,12 @@ Result<std::string> read_file(const std::string& path) {
   }
 }
 
-/// Stores one file where its `local://` URL says, as Metaflow does: by its sha1, gzip'd.
+/// Stores one file where its URL says, `local://PATH` or `s3://BUCKET/KEY`, as Metaflow does: by its sha1, gzip'd.
 Result<void> store_include(const wire::IncludedFile& file) {
-  constexpr std::string_view kScheme = "local://";
-  if (file.url.rfind(kScheme, 0) != 0) {
-    return Error{.kind = Kind::misuse, .what = fmt::format("included files cannot be stored at `{}`", file.url)};
-  }
-  std::filesystem::path target(file.url.substr(kScheme.size()));
-  std::string bytes = HR_TRY(read_file(file.path));
-  store::DirectoryBackend folder(target.parent_path().string());
-  HR_TRY(folder.put_new(target.filename().string(), codec::gzip(bytes)));
+  const store::ObjectPlace place = HR_TRY(store::place_of_url(file.url));
+  const auto folder = HR_TRY(store::open_backend({}, place.folder));
+  const std::string bytes = HR_TRY(read_file(file.path));
+  HR_TRY(folder->put_new(place.name, codec::gzip(bytes)));
   return {};
 }
 
@@ -130,7 +126,8 @@ loop::Async<Result<RunId>> Driver::make_run_id() {
   std::optional<std::string> given = spec_.resume ? spec_.resume->run_id : std::nullopt;
   store::RunIdentity identity = facts_.identity;
   if (given) identity.run = RunId(*given);
-  auto work = [&meta = parts_.meta, identity, now, given]() -> Result<RunId> {
+  auto work = [&data = parts_.data, &meta = parts_.meta, identity, now, given]() -> Result<RunId> {
+    HR_TRY(data.check());  // before anything says that there is a run
     if (!given) return store::RunRecords::new_run(meta, identity, now);
     HR_TRY(store::RunRecords::register_run(meta, identity, now));
     return identity.run;
@@ -139,11 +136,13 @@ loop::Async<Result<RunId>> Driver::make_run_id() {
 }
 
 loop::Async<Result<void>> Driver::write_run_files() {
-  auto written_work = [&records = *records_, &spec = spec_, inputs = parts_.input_data,
-                                           id = facts_.identity.run]() -> Result<void> {
+  auto written_work = [&records = *records_, &spec = spec_, id = facts_.identity.run]() -> Result<void> {
     if (spec.command == wire::RunCommand::run) HR_TRY(records.set_latest_run());
-    // Of the datastore that the inputs are in, as Metaflow does.
-    if (inputs) HR_TRY(inputs->put(spec.flow + "/latest_run", id.str()));
+    // Where the run that the inputs are of wrote it, as Metaflow does.
+    if (spec.spin) {
+      const auto runs = HR_TRY(store::open_backend(store::kLocalType, spec.spin->runs_root));
+      HR_TRY(runs->put(spec.flow + "/latest_run", id.str()));
+    }
     if (spec.run_id_file) HR_TRY(write_file(*spec.run_id_file, id.str()));
     for (const wire::IncludedFile& file : spec.includes) HR_TRY(store_include(file));
     return {};

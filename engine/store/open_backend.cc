@@ -1,16 +1,17 @@
 #include "store/open_backend.h"
 
 #include <mutex>
+#include <utility>
 
 #include <fmt/format.h>
 
+#include "s3/client.h"
 #include "store/directory_backend.h"
 #include "store/s3_backend.h"
 
 namespace headrace::store {
 namespace {
 
-constexpr std::string_view kS3 = "s3";
 constexpr std::string_view kS3Scheme = "s3://";
 
 /// Files are small and many, or in the page cache: two threads write them as fast as one disk takes them.
@@ -28,16 +29,16 @@ Error wrong_form(std::string_view type, const std::string& root, std::string_vie
 
 }  // namespace
 
-std::string_view type_of_root(std::string_view root) { return root.starts_with(kS3Scheme) ? kS3 : "local"; }
+std::string_view type_of_root(std::string_view root) { return root.starts_with(kS3Scheme) ? kS3Type : kLocalType; }
 
 Result<std::unique_ptr<Backend>> open_backend(std::string_view type, const std::string& root) {
   if (type.empty()) type = type_of_root(root);
   const bool s3_root = root.starts_with(kS3Scheme);
-  if (type == "local" || type == "spin") {
+  if (type == kLocalType || type == kSpinType) {
     if (root.empty() || s3_root) return wrong_form(type, root, "DIRECTORY");
     return std::unique_ptr<Backend>{std::make_unique<DirectoryBackend>(root)};
   }
-  if (type != kS3) {
+  if (type != kS3Type) {
     return Error{.kind = Kind::misuse,
                  .what = fmt::format("there is no datastore of type `{}`", type),
                  .where = {},
@@ -61,6 +62,21 @@ Result<std::shared_ptr<s3::Client>> shared_s3_client() {
   return client;
 }
 
-unsigned pool_threads(std::string_view type) { return type == kS3 ? kS3Threads : kDirectoryThreads; }
+Result<ObjectPlace> place_of_url(const std::string& url) {
+  constexpr std::string_view kLocalScheme = "local://";
+  const bool local = url.starts_with(kLocalScheme);
+  const std::string place = local ? url.substr(kLocalScheme.size()) : url;
+  const auto slash = place.rfind('/');
+  if ((local || place.starts_with(kS3Scheme)) && slash != std::string::npos && slash + 1 < place.size()) {
+    return ObjectPlace{.folder = place.substr(0, slash), .name = place.substr(slash + 1)};
+  }
+  return Error{.kind = Kind::misuse,
+               .what = fmt::format("the object at `{}` can be neither read nor written", url),
+               .where = {},
+               .why = "only files of local datastores (`local://PATH`) and objects in S3 (`s3://BUCKET/KEY`) can be",
+               .next = "check METAFLOW_DATATOOLS_LOCALROOT and METAFLOW_DATATOOLS_S3ROOT"};
+}
+
+unsigned pool_threads(std::string_view type) { return type == kS3Type ? kS3Threads : kDirectoryThreads; }
 
 }  // namespace headrace::store

@@ -36,6 +36,18 @@ TEST(OpenBackend, WhatDoesNotFitIsRefusedAndNamed) {
   }
 }
 
+TEST(OpenBackend, AUrlNamesAFolderAndAnObject) {
+  const auto local = place_of_url("local:///x/.metaflow/data/F/abc");
+  ASSERT_TRUE(local.ok());
+  EXPECT_EQ(local->folder, "/x/.metaflow/data/F");
+  EXPECT_EQ(local->name, "abc");
+  const auto s3 = place_of_url("s3://bucket/data/F/abc");
+  ASSERT_TRUE(s3.ok());
+  EXPECT_EQ(s3->folder, "s3://bucket/data/F");
+  EXPECT_EQ(s3->name, "abc");
+  for (const char* url : {"gs://b/x", "/x/abc", "local://", "s3://b/x/", ""}) EXPECT_FALSE(place_of_url(url).ok()) << url;
+}
+
 TEST(OpenBackend, AWaitingDatastoreHasMoreThreads) { EXPECT_GT(pool_threads("s3"), pool_threads("local")); }
 
 }  // namespace

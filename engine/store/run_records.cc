@@ -8,6 +8,7 @@
 #include "codec/json.h"
 #include "codec/timestamp.h"
 #include "store/json_text.h"
+#include "store/open_backend.h"
 #include "store/reader.h"
 
 namespace headrace::store {
@@ -109,7 +110,10 @@ Result<void> RunRecords::register_run(Backend& meta, const RunIdentity& identity
   return {};
 }
 
-Result<void> RunRecords::set_latest_run() { return data_.put(identity_.flow.str() + "/latest_run", identity_.run.str()); }
+Result<void> RunRecords::set_latest_run() {
+  Backend& local = type_of_root(identity_.datastore_root) == kLocalType ? data_ : meta_;
+  return local.put(identity_.flow.str() + "/latest_run", identity_.run.str());
+}
 
 Result<void> RunRecords::put(const TaskPath& task, Batch batch) {
   const std::string key = HR_TRY(task_key(identity_.flow, task));

@@ -63,7 +63,7 @@ class RunRecords {
   static Result<RunId> new_run(Backend& meta, const RunIdentity& identity, WallTime now);
   /// Registers a run with a given id; one that exists is left as it is.
   static Result<void> register_run(Backend& meta, const RunIdentity& identity, WallTime now);
-  /// FLOW/latest_run.
+  /// FLOW/latest_run: of the data part, or of the metadata part if the data is not in a directory.
   Result<void> set_latest_run();
 
   /// The whole of `_parameters/TASK`: manifest, DONE and metadata, at once.

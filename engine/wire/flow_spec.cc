@@ -183,6 +183,7 @@ Result<std::optional<SpinSpec>> spin_of(const Json& body, const flow::Graph& gra
   spin.step = HR_TRY(step_named(graph, step));
   spin.inputs = HR_TRY(get_strings(*json, "inputs"));
   spin.input_root = HR_TRY(get_string(*json, "input_root"));
+  spin.runs_root = HR_TRY(get_string(*json, "runs_root"));
   spin.split_index = HR_TRY(find_int(*json, "split_index"));
   return std::optional(std::move(spin));
 }

@@ -46,7 +46,8 @@ struct ResumeSpec {
 struct SpinSpec {
   flow::StepIndex step = 0;
   std::vector<std::string> inputs;  ///< run/step/task
-  std::string input_root;
+  std::string input_root;           ///< of the datastore that they are in
+  std::string runs_root;            ///< the directory whose FLOW/latest_run is written
   std::optional<std::int64_t> split_index;
 };
 

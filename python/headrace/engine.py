@@ -5,7 +5,7 @@ from __future__ import annotations
 import _socket
 import os
 from _thread import allocate_lock
-from typing import Optional
+from typing import Dict, Optional
 
 from ._version import WIRE_VERSION
 from .channel import Door
@@ -32,6 +32,22 @@ def engine_path() -> str:
     )
 
 
+#: Settings that the engine needs, and finds in its environment only.
+_ENGINE_SETTINGS = ("S3_ENDPOINT_URL", "S3_VERIFY_CERTIFICATE", "S3_SERVER_SIDE_ENCRYPTION")
+
+
+def engine_environment() -> Dict[str, str]:
+    """The environment for the engine: this process's, and what configuration files say of S3."""
+    from . import settings
+
+    environment = dict(os.environ)
+    for name in _ENGINE_SETTINGS:
+        value = getattr(settings, name)
+        if value is not None:
+            environment.setdefault("METAFLOW_" + name, str(value))
+    return environment
+
+
 def check_wire(version: object, path: Optional[str] = None) -> None:
     """Raises EngineMissing when the engine that said `version` is of another wire version than this SDK."""
     if version != WIRE_VERSION:
@@ -45,9 +61,13 @@ def check_wire(version: object, path: Optional[str] = None) -> None:
 
 
 class StoreDoor:
-    """Starts `headrace store` when it is first needed, or anew when it has ended."""
+    """Starts `headrace store` when it is first needed, or anew when it has ended.
 
-    def __init__(self) -> None:
+    environment: of that process; by default this one's, as it is by then.
+    """
+
+    def __init__(self, environment: Optional[Dict[str, str]] = None) -> None:
+        self._environment = environment
         self._lock = allocate_lock()
         self._door: Optional[Door] = None
         os.register_at_fork(after_in_child=self._after_fork)
@@ -61,7 +81,7 @@ class StoreDoor:
                 self._door.close()
                 self._door = None
             if self._door is None:
-                self._door = _spawn_store()
+                self._door = _spawn_store(self._environment or engine_environment())
             return self._door
 
 
@@ -73,7 +93,7 @@ def _is_closed(door: Door) -> bool:
     return any(event & (select.POLLHUP | select.POLLERR) for _, event in poll.poll(0))
 
 
-def _spawn_store() -> Door:
+def _spawn_store(environment: Dict[str, str]) -> Door:
     """The door of a new `headrace store`; it ends when all copies of the door are closed."""
     path = engine_path()
     mine, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
@@ -82,7 +102,7 @@ def _spawn_store() -> Door:
         os.posix_spawn(
             path,
             [path, "store", "--door-fd", "3"],
-            os.environ,
+            environment,
             file_actions=[
                 (os.POSIX_SPAWN_DUP2, theirs.fileno(), 3),
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),

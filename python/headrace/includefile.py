@@ -13,7 +13,7 @@ _collection: "Optional[_Collection]" = None
 
 
 class _Collection:
-    """includes: `includes` of the flow spec. root: directory below which files are stored, `<root>/<flow>/<sha1>`."""
+    """includes: `includes` of the flow spec. root: URL below which files are stored, `<root>/<flow>/<sha1>`."""
 
     def __init__(self, root: str) -> None:
         self.root = root
@@ -32,12 +32,15 @@ class _Collection:
 def collected(datastore: Any) -> _Collection:
     """While in it, files of evaluated parameters are added to the list that it gives.
 
-    datastore: anything with `datastore_root`.
+    datastore: anything with `TYPE` and `datastore_root`.
     """
     from . import settings
 
-    root = settings.DATATOOLS_LOCALROOT or os.path.join(datastore.datastore_root, settings.DATATOOLS_SUFFIX)
-    return _Collection(os.path.abspath(root))
+    kind = "S3" if datastore.TYPE == "s3" else "LOCAL"
+    root = getattr(settings, "DATATOOLS_%sROOT" % kind) or os.path.join(
+        datastore.datastore_root, settings.DATATOOLS_SUFFIX
+    )
+    return _Collection(str(root).rstrip("/") if kind == "S3" else "local://" + os.path.abspath(root))
 
 
 class IncludedFile:
@@ -83,20 +86,17 @@ IncludedFile.__module__ = "metaflow.includefile"
 def _read(descriptor: Dict[str, Any], name: str) -> bytes:
     url = str(descriptor["url"])
     scheme, _, path = url.partition("://")
-    if scheme != "local":
+    if scheme not in ("local", "s3"):
         raise MetaflowException(
-            "The included file '%s' is stored at %s; this version of Headrace reads files of local datastores only."
-            % (name, url)
+            "The included file '%s' is stored at %s; Headrace reads files of local datastores and of S3." % (name, url)
         )
     from .channel import store_channel
     from .errors import EngineError
     from .pickling import LoadStream
 
-    root, flow, sha = path.rsplit("/", 2)
+    _, flow, sha = path.rsplit("/", 2)
     try:
-        answer = store_channel().request(
-            "include", root=os.path.dirname(root), flow=flow, sha=sha, url=url, size=-1, name=name, path=url
-        )
+        answer = store_channel().request("include", flow=flow, sha=sha, url=url, size=-1, name=name, path=url)
     except EngineError as error:
         if error.kind != "missing":
             raise
@@ -199,7 +199,7 @@ def _store(ctx: ParameterContext, path: str, is_text: bool, encoding: str) -> Di
         "Including file %s of size %d%s %s" % (path, shown, units[unit], "(this may take a while)" if unit >= 3 else "")
     )
     sha = _sha1(path)
-    url = "local://%s/%s/%s" % (_collection.root, ctx.flow_name, sha)
+    url = "%s/%s/%s" % (_collection.root, ctx.flow_name, sha)
     _collection.includes.append({"path": os.path.abspath(path), "sha": sha, "url": url})
     return {
         "type": "uploader-v2",

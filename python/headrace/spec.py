@@ -183,6 +183,8 @@ def _write_spec(spec: Dict[str, Any], pickles: List[bytes]) -> int:
 def _become_engine(path: str, spec_fd: int, link: int) -> None:
     import signal
 
+    from .engine import engine_environment
+
     os.set_inheritable(spec_fd, True)
     os.set_inheritable(link, True)
     # Python ignores these; an ignored signal stays ignored in what is executed.
@@ -191,7 +193,9 @@ def _become_engine(path: str, spec_fd: int, link: int) -> None:
     # A Ctrl-C from here on is for the engine, which hears it as soon as it listens.
     signal.pthread_sigmask(signal.SIG_SETMASK, [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
     try:
-        os.execv(path, [path, "conduct", "--spec-fd", str(spec_fd), "--host-fd", str(link)])
+        os.execve(
+            path, [path, "conduct", "--spec-fd", str(spec_fd), "--host-fd", str(link)], engine_environment()
+        )
     except OSError as error:
         raise EngineMissing(
             "failed", "the Headrace engine cannot be started", where=path, why=str(error),

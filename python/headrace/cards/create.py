@@ -62,7 +62,7 @@ def create(obj: Any, pathspec: str, card_type: str, options: Optional[str], time
         "save_errors": render_error_card,
     }
     full = "%s/%s" % (obj.flow.name, pathspec)
-    root = default_card_root(obj.flow_datastore.datastore_root)
+    root = default_card_root(obj.flow_datastore.datastore_root, obj.flow_datastore.TYPE)
     make_and_store(card, mode, full, obj.flow, root, components, data)
     obj.echo("Card created with type: %s and hash: %s" % (card_type, str(card["uuid"])[:5]), fg="green")
     if delete_input_files:

@@ -206,7 +206,7 @@ def _latest_run(obj: Any, user_namespace: str) -> Optional["Run"]:
 
 
 def _card_root(obj: Any) -> str:
-    return default_card_root(obj.flow_datastore.datastore_root)
+    return default_card_root(obj.flow_datastore.datastore_root, obj.flow_datastore.TYPE)
 
 
 def _resolve(

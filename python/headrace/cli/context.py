@@ -160,4 +160,11 @@ def find_root(kind: str, given: Optional[str], echo: Any) -> str:
             "Could not find the location of the datastore -- did you correctly set the METAFLOW_DATASTORE_SYSROOT_%s "
             "environment variable?" % kind.upper()
         )
-    return str(root)
+    return str(root).rstrip("/")
+
+
+def runs_root(datastore: Datastore, echo: Any) -> str:
+    """Where `run` notes its latest run, `FLOW/latest_run`: a local directory, with data elsewhere too."""
+    if datastore.TYPE in ("local", "spin"):
+        return datastore.datastore_root
+    return str(local_root(echo))

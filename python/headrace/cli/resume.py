@@ -8,6 +8,7 @@ import click
 
 from ..errors import CommandException
 from ..spec import start_run
+from .context import runs_root
 from .options import run_options, runner_options
 from .run import before_run, limits_of, spec_of
 from .start import CliState
@@ -44,7 +45,7 @@ def load_origin_configs(state: CliState, args: List[str]) -> Dict[str, Any]:
 
     flow_cls = state.flow.__class__
     root = state.datastore_impl.datastore_root
-    origin = _origin_in(args) or latest_run(state.flow.name, root)
+    origin = _origin_in(args) or latest_run(state.flow.name, runs_root(state.datastore_impl, state.echo))
     path = [state.flow.name, origin, "_parameters", "0"]
     found = store.manifest(root, path)
     if found is None:
@@ -113,7 +114,7 @@ def resume(
 ) -> None:
     before_run(obj, tags, decospecs)
     if origin_run_id is None:
-        origin_run_id = latest_run(obj.flow.name, obj.flow_datastore.datastore_root)
+        origin_run_id = latest_run(obj.flow.name, runs_root(obj.flow_datastore, obj.echo))
     if step_to_rerun is not None and step_to_rerun not in obj.graph:
         raise CommandException(
             "invalid step name %s specified, must be step present in current form of execution graph. Valid step names "

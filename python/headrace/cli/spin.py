@@ -10,6 +10,8 @@ import click
 from .. import settings
 from ..errors import CommandException, MetaflowException, MetaflowNotFound
 from ..spec import start_run
+from . import context
+from .context import runs_root
 from .options import runner_options
 from .run import before_run, limits_of, spec_of
 from .step_command import step_command
@@ -71,7 +73,7 @@ def _earlier_task(obj: Any, step_name: str, pathspec: Optional[str]) -> Any:
 
 
 def _read_where_runs_are(root: str) -> None:
-    """Lets the client read the runs of the datastore at `root`."""
+    """Lets the client read the runs whose metadata is at `root`."""
     from ..client import state
     from ..client.provider import Provider
 
@@ -187,16 +189,18 @@ def spin(
             "Step '%s' not found in flow '%s'. Please provide a valid step name." % (step_name, obj.flow.name)
         )
     origin_root = obj.datastore_impl.datastore_root
-    _read_where_runs_are(origin_root)
+    _read_where_runs_are(runs_root(obj.datastore_impl, obj.echo))
     task = _earlier_task(obj, step_name, full_path)
     keep_spin_decorators(step_func, skip_decorators)
     artifacts = load_artifacts(artifacts_module) if artifacts_module else {}
     prepare_spun_step(obj.flow, step_name, artifacts, persist)
     spec = spec_of(obj, "spin", limits_of(1, 100, max_log_size), (run_id_file, runner_attribute_file))
+    input_root = str(task.metadata_dict.get("ds-root", origin_root))
     spec["spin"] = {
         "step": step_name,
         "inputs": _inputs_of(obj, task, step_name),
-        "input_root": task.metadata_dict.get("ds-root", origin_root),
+        "input_root": input_root,
+        "runs_root": runs_root(context.Datastore(obj.flow.name, obj.datastore_impl.TYPE, input_root), obj.echo),
         "split_index": task.index,
     }
     command = step_command(obj, obj.tl_decospecs)

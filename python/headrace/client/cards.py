@@ -204,8 +204,7 @@ def get_cards(
     values = task.metadata_dict
     if values.get("ds-type") is None:
         raise UnresolvableDatastoreException(task)
-    root = "%s/%s" % (values["ds-root"], CARD_SUFFIX) if values.get("ds-root") else default_card_root()
-    return CardContainer(find_cards(root, task.pathspec, type=type, card_id=id, origin=origin), origin)
+    return CardContainer(find_cards(_root_of(values), task.pathspec, type=type, card_id=id, origin=origin), origin)
 
 
 def task_of_cards(task: "Task") -> Optional[str]:
@@ -244,14 +243,22 @@ def find_cards(
     ]
 
 
-def default_card_root(root: Optional[str] = None) -> str:
-    """Where cards are kept: as METAFLOW_CARD_LOCALROOT says, else in the datastore `root`, by default this process's."""
+def _root_of(values: Dict[str, Any]) -> str:
+    """Where the cards of a task with this metadata are."""
+    if values.get("ds-type") == "s3":
+        return default_card_root(str(values.get("ds-root") or ""), "s3")
+    return "%s/%s" % (values["ds-root"], CARD_SUFFIX) if values.get("ds-root") else default_card_root()
+
+
+def default_card_root(root: Optional[str] = None, kind: str = "local") -> str:
+    """Where cards are kept: as METAFLOW_CARD_LOCALROOT or METAFLOW_CARD_S3ROOT says, else in the datastore `root` of type
+    `kind`, by default this process's."""
     from headrace import settings
     from headrace.client.state import current_provider
 
-    configured = getattr(settings, "CARD_LOCALROOT", None)
+    configured = getattr(settings, "CARD_S3ROOT" if kind == "s3" else "CARD_LOCALROOT", None)
     if configured:
-        return str(configured)
+        return str(configured).rstrip("/")
     root = root or current_provider().root
     if root is None:
         raise MetaflowException("There is no datastore here, so there are no cards. Run a flow first.")

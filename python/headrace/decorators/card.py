@@ -33,6 +33,7 @@ class CardDecorator(StepDecorator):
                   logger: Any) -> None:
         self._cards_of_step = [deco for deco in decorators if isinstance(deco, CardDecorator)]
         self._root = getattr(flow_datastore, "datastore_root", None)
+        self._kind = getattr(flow_datastore, "TYPE", "local")
         self._logger = logger
 
     def task_pre_step(self, step_name: str, task_datastore: Any, metadata: Any, run_id: Any, task_id: Any, flow: Any,
@@ -62,7 +63,7 @@ class CardDecorator(StepDecorator):
             from ..client.cards import default_card_root
 
             pathspec = "/".join((flow.name, str(run_id), step_name, str(task_id)))
-            creator = CardCreator(flow, pathspec, default_card_root(self._root), _log)
+            creator = CardCreator(flow, pathspec, default_card_root(self._root, self._kind), _log)
             current._update_env({"card": CardComponentCollector(_log, creator)})
         collector = current.get("card")
         collector._add_card(self._card)

@@ -39,7 +39,7 @@ _FIELDS = {
     "cards": ({"root", "path"}, set()),
     "card": ({"root", "path", "file"}, set()),
     "put_card": ({"root", "path", "file"}, set()),
-    "include": ({"root", "flow", "sha"}, {"size", "name", "path", "url"}),
+    "include": ({"flow", "sha"}, {"root", "size", "name", "path", "url"}),
 }
 _SMALL = 1 << 20
 
@@ -133,8 +133,8 @@ class Store:
             raise Refusal("failed", "the artifact `%s` of %s is damaged" % (name, path))
         return self._given(data)
 
-    def include(self, root, flow, sha, size=-1, name="", path="", url=""):
-        file = os.path.join(root, "data", flow, sha)
+    def include(self, flow, sha, root="", size=-1, name="", path="", url=""):
+        file = url[len("local://"):] if url else os.path.join(root, "data", flow, sha)
         if not os.path.exists(file):
             raise Refusal("missing", "the included file %s is missing" % sha)
         with gzip.open(file) as f:

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "cli/store_requests.h"
+#include "codec/json.h"
+#include "loop/async.h"
+#include "loop/event_loop.h"
+#include "loop/worker_pool.h"
+#include "s3/client.h"
+
+namespace headrace::cli {
+
+/// Answers the requests of `metaflow.S3` (docs/formats/wire.md, section 5.1): many objects in one request, moved side by side
+/// between S3 and files that the asking process names. Shared by all channels of a store process; belongs to the loop thread.
+class S3Transfers {
+ public:
+  using MakeClient = std::function<Result<std::shared_ptr<s3::Client>>()>;
+
+  /// The client is made at the first request, and again at the next one if that failed. `loop` must outlive it.
+  S3Transfers(loop::EventLoop& loop, MakeClient make_client);
+  S3Transfers(const S3Transfers&) = delete;
+  S3Transfers& operator=(const S3Transfers&) = delete;
+
+  [[nodiscard]] static bool knows(std::string_view op);
+  [[nodiscard]] loop::Async<Result<StoreReply>> answer(codec::Json request, std::string payload);
+
+ private:
+  /// Objects of all requests that are on their way at a time: each waits in a thread of its own.
+  static constexpr unsigned kThreads = 64;
+
+  Result<std::shared_ptr<s3::Client>> client();
+
+  loop::EventLoop& loop_;
+  MakeClient make_client_;
+  std::shared_ptr<s3::Client> client_;
+  std::unique_ptr<loop::WorkerPool> pool_;
+};
+
+}  // namespace headrace::cli
