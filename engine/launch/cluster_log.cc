@@ -124,17 +124,17 @@ loop::Async<Result<void>> ClusterState::read_whole(std::string ns, std::string p
   auto stream = co_await client.follow_log(ns, pod, options);
   if (!stream) co_return std::move(stream).error().at(fmt::format("the log of pod {} in namespace {}", pod, ns));
   PodLog log;
-  auto from = [seq](std::vector<PodLine> lines) {
-    std::erase_if(lines, [seq](const PodLine& line) { return !line.seq || *line.seq < seq; });
+  auto after = [seq](std::vector<PodLine> lines) {
+    std::erase_if(lines, [seq](const PodLine& line) { return !line.seq || *line.seq <= seq; });
     return lines;
   };
   while (true) {
     auto bytes = co_await (*stream)->read();
     if (!bytes) co_return std::move(bytes).error().at(fmt::format("the log of pod {} in namespace {}", pod, ns));
     if (bytes->empty()) break;
-    give(from(log.add(*bytes)), listener);
+    give(after(log.add(*bytes)), listener);
   }
-  give(from(log.finish()), listener);
+  give(after(log.finish()), listener);
   co_return Result<void>{};
 }
 

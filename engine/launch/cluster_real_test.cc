@@ -89,7 +89,10 @@ class RealCluster : public ::testing::Test {
     client_ = std::move(client).value();
     policy_.agent_file = agent_ = write_agent();
   }
-  void TearDown() override { ::unlink(agent_.c_str()); }
+  void TearDown() override {
+    ::unlink(agent_.c_str());
+    if (!own_.empty()) (void)loop_.block_on(ask("DELETE", "/api/v1/namespaces/" + own_, codec::Json()));
+  }
   [[nodiscard]] RunName run_name() const {
     return RunName{.root = "s3://test", .flow = ::testing::UnitTest::GetInstance()->current_test_info()->name(), .run = run_id_, .user = "test"};
   }
@@ -111,6 +114,46 @@ class RealCluster : public ::testing::Test {
     start.environment["TEST_PROGRAM"] = one.program;
     one.end = co_await launcher_->run(std::move(start), one.heard);
     one.heard.changed.notify();
+  }
+  /// A call of the test's own; null where it is not allowed.
+  Async<codec::Json> ask(std::string method, std::string path, codec::Json body, std::string type = "application/json") {
+    kube::Call call;
+    call.method = std::move(method);
+    call.path = std::move(path);
+    call.body = std::move(body);
+    call.content_type = std::move(type);
+    auto answer = co_await client_->call(call);
+    EXPECT_TRUE(answer.ok());
+    if (!answer || answer->status == 403) co_return codec::Json();
+    EXPECT_TRUE(answer->ok() || answer->status == 404 || answer->status == 409) << answer->message();
+    co_return answer->body;
+  }
+  /// A namespace of this test's own, removed by its end. False without the right to make one.
+  bool use_own_namespace(codec::Json labels, codec::Json quota = {}) {
+    own_ = fmt::format("hr-test-{}", run_id_);
+    codec::Json space{{"metadata", {{"name", own_}, {"labels", std::move(labels)}}}};
+    if (loop_.block_on(ask("POST", "/api/v1/namespaces", space)).is_null()) {
+      own_.clear();
+      return false;
+    }
+    if (!quota.is_null()) {
+      codec::Json object{{"metadata", {{"name", "small"}}}, {"spec", {{"hard", std::move(quota)}}}};
+      (void)loop_.block_on(ask("POST", fmt::format("/api/v1/namespaces/{}/resourcequotas", own_), object));
+      // Until its controller has counted, a quota refuses everything.
+      auto counted = [this]() -> Async<bool> {
+        const Instant deadline = loop_.now() + 30s;
+        bool known = false;
+        while (!known && loop_.now() < deadline) {
+          const codec::Json look = co_await ask("GET", fmt::format("/api/v1/namespaces/{}/resourcequotas/small", own_), codec::Json());
+          known = look.contains("status") && look["status"].contains("used");
+          if (!known) co_await loop_.sleep_for(100ms);
+        }
+        co_return known;
+      };
+      EXPECT_TRUE(loop_.block_on(counted()));
+    }
+    ns_ = own_;
+    return true;
   }
   /// The pods of the run when they do not go any more: one that has just ended needs a moment.
   std::size_t pods_that_stay() {
@@ -160,7 +203,9 @@ class RealCluster : public ::testing::Test {
   std::unique_ptr<kube::Client> client_;
   std::string ns_;
   std::string agent_;
-  std::string run_id_ = std::to_string(::getpid());
+  std::string own_;  ///< a namespace that this test has made
+  std::string run_id_ = fmt::format("{}-{}", ::getpid(), ++made_);
+  static inline int made_ = 0;
   PodPolicy policy_;
   std::vector<std::unique_ptr<Attempt>> attempts_;
   std::vector<std::string> notes_;
@@ -266,6 +311,94 @@ TEST_F(RealCluster, AnInterruptRemovesEveryPodSoon) {
   EXPECT_LT(took, Duration(20s));
   fmt::print("  {} pods removed in {} ms\n", kPods, took / 1ms);
   EXPECT_EQ(pods_that_stay(), 0u);
+}
+
+/// The first try of an attempt stays until it is taken away; the next one ends well.
+constexpr const char* kStaysOnce = "if json.loads(os.environ['HEADRACE_AGENT_SPEC'])['try'] == 0: time.sleep(1000)\nreport(ok=True)";
+
+TEST_F(RealCluster, AnEvictedAttemptIsTriedAgain) {
+  Attempt& one = add("moved", kStaysOnce);
+  run_all([&]() -> Async<void> {
+    while (one.heard.pods.empty() && !one.end) co_await one.heard.changed.wait();
+    if (one.end) co_return;
+    const std::string pod = one.heard.pods[0];
+    codec::Json eviction{{"apiVersion", "policy/v1"}, {"kind", "Eviction"}, {"metadata", {{"name", pod}, {"namespace", ns_}}}};
+    (void)co_await ask("POST", fmt::format("/api/v1/namespaces/{}/pods/{}/eviction", ns_, pod), eviction);
+  });
+  ASSERT_TRUE(one.end && one.end->ok());
+  EXPECT_EQ((*one.end)->outcome, PodOutcome::done);
+  EXPECT_EQ((*one.end)->tries, 2);
+  EXPECT_THAT(one.heard.notes, ::testing::Contains(HasSubstr("EvictionByEvictionAPI")));
+  ASSERT_EQ(one.heard.pods.size(), 2u);
+  EXPECT_THAT(one.heard.pods[1], HasSubstr("hr-moved-1-0-1-"));
+}
+
+TEST_F(RealCluster, APreemptedAttemptIsTriedAgain) {
+  // A resource of which the node has one, so that nobody else's pod is in the way.
+  const std::string slot = fmt::format("headrace.test/slot-{}", ::getpid());
+  const codec::Json nodes = loop_.block_on(ask("GET", "/api/v1/nodes", codec::Json()));
+  if (nodes.is_null()) GTEST_SKIP() << "no right to change nodes";
+  const std::string node = "/api/v1/nodes/" + nodes["items"][0]["metadata"]["name"].get<std::string>() + "/status";
+  const codec::Json one_slot{{"status", {{"capacity", {{slot, "1"}}}, {"allocatable", {{slot, "1"}}}}}};
+  (void)loop_.block_on(ask("PATCH", node, one_slot, kube::kMergePatch));
+  codec::Json priority{{"metadata", {{"name", "headrace-test-high"}}}, {"value", 1000}};
+  (void)loop_.block_on(ask("POST", "/apis/scheduling.k8s.io/v1/priorityclasses", priority));
+
+  Attempt& one = add("low", kStaysOnce);
+  one.settings.extended_resources = codec::Json{{slot, "1"}};
+  const std::string rival = fmt::format("/api/v1/namespaces/{}/pods/hr-rival-{}", ns_, ::getpid());
+  run_all([&]() -> Async<void> {
+    const Instant deadline = loop_.now() + 60s;
+    while (launcher_->alive().empty() && loop_.now() < deadline) co_await loop_.sleep_for(50ms);
+    co_await loop_.sleep_for(2s);
+    codec::Json pod = codec::Json::parse(R"({"spec": {"restartPolicy": "Never", "terminationGracePeriodSeconds": 0, "priorityClassName": "headrace-test-high",
+      "containers": [{"name": "a", "image": "python:3.11", "command": ["python3", "-c", "1"]}]}})");
+    pod["metadata"]["name"] = fmt::format("hr-rival-{}", ::getpid());
+    pod["spec"]["containers"][0]["resources"] = codec::Json{{"limits", {{slot, "1"}}}};
+    (void)co_await ask("POST", fmt::format("/api/v1/namespaces/{}/pods", ns_), pod);
+    while (one.heard.pods.size() < 2 && !one.end) co_await one.heard.changed.wait();
+    (void)co_await ask("DELETE", rival, codec::Json());
+  });
+  const codec::Json none{{"status", {{"capacity", {{slot, nullptr}}}, {"allocatable", {{slot, nullptr}}}}}};
+  (void)loop_.block_on(ask("PATCH", node, none, kube::kMergePatch));
+  (void)loop_.block_on(ask("DELETE", "/apis/scheduling.k8s.io/v1/priorityclasses/headrace-test-high", codec::Json()));
+  ASSERT_TRUE(one.end && one.end->ok());
+  EXPECT_EQ((*one.end)->outcome, PodOutcome::done);
+  EXPECT_EQ((*one.end)->tries, 2);
+  EXPECT_THAT(one.heard.notes, ::testing::Contains(HasSubstr("PreemptionByScheduler")));
+}
+
+TEST_F(RealCluster, ARestrictedNamespaceRunsPods) {
+  if (!use_own_namespace(codec::Json{{"pod-security.kubernetes.io/enforce", "restricted"}})) GTEST_SKIP() << "no right to make namespaces";
+  Attempt& one = add("safe", "line(1, 'uid %d home %s in %s' % (os.getuid(), os.environ['HOME'], os.getcwd()))\nopen('file', 'w').write('x')\nreport(ok=True, lines=1)");
+  run_all();
+  ASSERT_TRUE(one.end && one.end->ok());
+  EXPECT_EQ((*one.end)->outcome, PodOutcome::done);
+  EXPECT_THAT(one.heard.lines, ::testing::ElementsAre("1 uid 1000 home /headrace/work in /headrace/work"));
+}
+
+TEST_F(RealCluster, AFullQuotaIsWaitedForAndSaidSo) {
+  if (!use_own_namespace(codec::Json::object(), codec::Json{{"requests.cpu", "30m"}})) GTEST_SKIP() << "no right to make namespaces";
+  Attempt& first = add("first", "time.sleep(3); report(ok=True)");
+  Attempt& second = add("second", "time.sleep(3); report(ok=True)");
+  run_all();
+  std::size_t notes = 0;
+  for (Attempt* one : {&first, &second}) {
+    ASSERT_TRUE(one->end && one->end->ok());
+    EXPECT_EQ((*one->end)->outcome, PodOutcome::done);
+    for (const std::string& note : one->heard.notes) notes += note.find("exceeded quota: small, requested: requests.cpu=20m") != std::string::npos;
+  }
+  EXPECT_GE(notes, 1u);
+}
+
+TEST_F(RealCluster, AQuotaThatIsTooSmallIsAnErrorBeforeTheRun) {
+  if (!use_own_namespace(codec::Json::object(), codec::Json{{"requests.cpu", "10m"}})) GTEST_SKIP() << "no right to make namespaces";
+  add("much", "pass");
+  auto begun = loop_.block_on(begin());
+  ASSERT_FALSE(begun.ok());
+  EXPECT_EQ(begun.error().kind, Kind::misuse);
+  EXPECT_THAT(begun.error().why, HasSubstr("requested: requests.cpu=20m, used: requests.cpu=0, limited: requests.cpu=10m"));
+  EXPECT_THAT(begun.error().why, HasSubstr("more than the whole quota"));
 }
 
 TEST_F(RealCluster, NothingIsLeftWhenTheLeaseHasPassed) {

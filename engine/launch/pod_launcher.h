@@ -109,7 +109,7 @@ class PodLauncher {
   /// `listener` must live until the end.
   [[nodiscard]] virtual loop::Async<Result<PodEnd>> run(PodStart start, PodListener& listener) = 0;
 
-  /// The numbered lines from `seq` on of a pod that has ended and still exists, given to `listener.output` in order.
+  /// The numbered lines after number `seq` of a pod that has ended and still exists, given to `listener.output` in order.
   [[nodiscard]] virtual loop::Async<Result<void>> read_log(std::string namespace_, std::string pod, std::uint64_t seq,
                                                            PodListener& listener) = 0;
 
