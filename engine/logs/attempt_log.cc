@@ -90,6 +90,9 @@ struct AttemptLog::State {
   std::array<Output, 2> outputs;  // While no batch is under way.
   Instant next_write;             // Not before.
   std::optional<Error> error;     // The first one since all was stored.
+  std::uint64_t lines_added = 0;
+  std::uint64_t lines_written = 0;  // Of them, those up to the batch that is under way.
+  std::uint64_t lines_stored = 0;
   bool flush_due = false;
   bool writing = false;
   bool closed = false;
@@ -120,6 +123,7 @@ void AttemptLog::State::store_framed(Stream stream, std::string_view text, WallT
 Batch AttemptLog::State::take_batch(bool last) {
   Batch batch{.last = last, .outputs = std::move(outputs), .error = {}};
   for (std::size_t i = 0; i < 2; ++i) batch.outputs[i].bytes = std::exchange(pending[i].bytes, {});
+  lines_written = lines_added;
   writing = true;
   return batch;
 }
@@ -127,6 +131,7 @@ Batch AttemptLog::State::take_batch(bool last) {
 void AttemptLog::State::put_back(Batch batch) {
   if (!batch.error) error.reset();  // all that was kept back has been stored
   if (batch.error && !error) error = std::move(batch.error);
+  if (batch.outputs[0].bytes.empty() && batch.outputs[1].bytes.empty()) lines_stored = lines_written;
   for (std::size_t i = 0; i < 2; ++i) {
     pending[i].bytes.insert(0, batch.outputs[i].bytes);
     batch.outputs[i].bytes.clear();
@@ -181,6 +186,7 @@ AttemptLog::~AttemptLog() = default;
 
 ShownLine AttemptLog::add_line(Stream stream, std::string_view line, WallTime now) {
   HR_CHECK(!state_->closed);
+  ++state_->lines_added;
   const codec::LogLine parsed = codec::parse_log_line(line);
   const ShownLine shown{.text = parsed.text, .time = codec::log_line_time(parsed).value_or(now)};
   if (parsed.framed && !parsed.to_persist) return shown;
@@ -208,6 +214,8 @@ void AttemptLog::add_note(Stream stream, std::string_view text, WallTime now) {
   state_->store_framed(stream, text, now);
   flush_soon(state_);
 }
+
+std::uint64_t AttemptLog::lines_stored() const { return state_->lines_stored; }
 
 loop::Async<Result<void>> AttemptLog::close() { return close_log(state_); }
 

@@ -56,6 +56,9 @@ class AttemptLog {
   /// A line of ours about the task (`Task failed.`), stored as given: end it with a newline if one belongs there.
   void add_note(Stream stream, std::string_view text, WallTime now);
 
+  /// How many calls of `add_line`, from the first on, are settled: stored, or left out as said there.
+  [[nodiscard]] std::uint64_t lines_stored() const;
+
   /// Writes the rest and makes sure that both files exist, of 0 bytes if nothing was printed. The first error of any
   /// write, if the files are not whole. Nothing may be added afterwards.
   [[nodiscard]] loop::Async<Result<void>> close();

@@ -98,6 +98,20 @@ TEST_F(AttemptLogTest, WaitsForTheFolder) {
   EXPECT_THAT(texts(Stream::out), ::testing::ElementsAre("early", "late"));
 }
 
+TEST_F(AttemptLogTest, SaysHowManyLinesAreStored) {
+  fs::remove(folder_);
+  AttemptLog log(loop_, pool_, *data_, settings(200));
+  (void)log.add_line(Stream::out, "one\n", kTime);
+  (void)log.add_line(Stream::err, "two\n", kTime);
+  loop_.run();
+  EXPECT_EQ(log.lines_stored(), 0u) << "the folder is not there yet";
+  fs::create_directory(folder_);
+  (void)log.add_line(Stream::out, std::string(300, 'x') + "\n", kTime);
+  EXPECT_EQ(log.lines_stored(), 0u);
+  loop_.run();
+  EXPECT_EQ(log.lines_stored(), 3u) << "what its bound leaves out is settled";
+}
+
 TEST_F(AttemptLogTest, CloseMakesTheFolderIfNobodyDid) {
   fs::remove(folder_);
   AttemptLog log(loop_, pool_, *data_, settings());
