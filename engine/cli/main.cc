@@ -6,6 +6,7 @@
 
 #include <nss.h>
 
+#include "cli/agent_command.h"
 #include "cli/conduct_command.h"
 #include "cli/pods_command.h"
 #include "cli/store_command.h"
@@ -22,6 +23,7 @@ int usage() {
   std::fputs(
       "usage: headrace COMMAND [OPTIONS]\n"
       "\n"
+      "  agent     runs one task in a pod; started there by a run\n"
       "  conduct   runs a flow; started by `python flow.py run`\n"
       "  pods      lists or kills pods; started by `python flow.py kubernetes`\n"
       "  store     serves the datastore to one Python process; started by the SDK\n"
@@ -38,6 +40,7 @@ int main(int count, char** words) {
   std::vector<std::string> arguments(words + 1, words + count);
   if (arguments.empty()) return usage();
   std::span<const std::string> rest = std::span<const std::string>(arguments).subspan(1);
+  if (arguments[0] == "agent") return headrace::cli::agent_command(rest);
   if (arguments[0] == "conduct") return headrace::cli::conduct_command(rest);
   if (arguments[0] == "pods") return headrace::cli::pods_command(rest);
   if (arguments[0] == "store") return headrace::cli::store_command(rest);

@@ -1,0 +1,78 @@
+#include "agent/assignment.h"
+
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace headrace::agent {
+namespace {
+
+attempt::Part part_of(wire::ParallelRole role) {
+  switch (role) {
+    case wire::ParallelRole::none: return attempt::Part::none;
+    case wire::ParallelRole::control: return attempt::Part::control;
+    case wire::ParallelRole::worker: return attempt::Part::worker;
+  }
+  return attempt::Part::none;
+}
+
+/// `3.11.7` of `3.11.7 (main, ...) [GCC 12.2.0]`.
+std::string number_of(const std::string& sys_version) { return sys_version.substr(0, sys_version.find(' ')); }
+
+/// `3.11`.
+std::string minor_of(const std::string& sys_version) {
+  const std::string number = number_of(sys_version);
+  return number.substr(0, number.find('.', number.find('.') + 1));
+}
+
+}  // namespace
+
+attempt::RunFacts facts_of(const wire::AgentSpec& spec, const std::string& python_version, std::string metadata_root) {
+  attempt::RunFacts facts{
+      .identity = {.flow = FlowName(spec.flow),
+                   .run = spec.run,
+                   .user = spec.user,
+                   .tags = spec.tags,
+                   .system_tags = spec.sys_tags,
+                   .datastore_type = spec.datastore_type,
+                   .datastore_root = spec.datastore_root},
+      .space = spec.namespace_,
+      .metadata_root = std::move(metadata_root),
+      .sys_version = python_version.empty() ? spec.sys_version : python_version,
+      .origin_run = spec.origin_run,
+      .fields = {},
+  };
+  facts.identity.package = store::PackageRecord{.sha = spec.code.sha, .url = spec.code.url, .metadata = spec.code.metadata};
+  if (spec.origin_run) facts.identity.origin_run_id = *spec.origin_run;
+  for (const wire::MetadataField& field : spec.fields) {
+    store::Field made{.name = field.field, .type = field.type, .value = field.value, .tags = field.tags};
+    if (made.name == "python_version" && !python_version.empty()) made.value = number_of(python_version);
+    facts.fields.push_back(std::move(made));
+  }
+  return facts;
+}
+
+attempt::Assignment assignment_of(const wire::AgentSpec& spec) {
+  return attempt::Assignment{
+      .path = {.task = {.run = spec.run, .step = spec.step, .task = spec.task}, .attempt = spec.attempt},
+      .max_user_code_retries = spec.max_user_code_retries,
+      .split_index = spec.split_index,
+      .join = spec.join,
+      .inputs = spec.inputs,
+      .parameters = spec.parameters,
+      .part = part_of(spec.part),
+      .num_parallel = spec.num_parallel,
+      .node_index = spec.node_index,
+      .control_task = spec.control_task,
+  };
+}
+
+std::optional<std::string> other_python_warning(const std::string& launcher, const std::string& here) {
+  if (launcher.empty() || here.empty() || minor_of(launcher) == minor_of(here)) return std::nullopt;
+  return fmt::format(
+      "headrace: this pod runs Python {}, and the run was started with Python {}: objects that one stores may not load in the other. "
+      "To have the same, use an image with Python {}, as @kubernetes(image=\"python:{}\").",
+      minor_of(here), minor_of(launcher), minor_of(launcher), minor_of(launcher));
+}
+
+}  // namespace headrace::agent
