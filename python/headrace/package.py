@@ -57,6 +57,15 @@ def _walk(root: str, wanted: Callable[[str], bool]) -> Iterator[Member]:
     return below(root, "", {(state.st_dev, state.st_ino): None})
 
 
+def _click() -> Iterator[Member]:
+    """The library behind the command line, which the image of a pod need not have: `headrace.cli` looks for it there."""
+    import click
+
+    for path, inner in _walk(os.path.dirname(os.path.abspath(click.__file__)), lambda file: file.endswith(_FRAMEWORK_SUFFIXES)):
+        if "__pycache__" not in inner:
+            yield path, ".mf_code/headrace/_click/click/" + inner
+
+
 class MetaflowPackage:
     """The package of a flow; made when its content is first asked for."""
 
@@ -98,8 +107,9 @@ class MetaflowPackage:
             if not os.path.isdir(root):
                 continue
             for path, inner in _walk(root, lambda file: file.endswith(_FRAMEWORK_SUFFIXES)):
-                if "__pycache__" not in inner and not inner.startswith("_bin/"):
+                if "__pycache__" not in inner and not inner.startswith(("_bin/", "_click/")):
                     yield path, ".mf_code/%s/%s" % (name, inner)
+        yield from _click()
 
     def _add_from_decorators(self, found: Dict[str, str]) -> None:
         sources: List[Any] = [d for decos in self._flow._flow_decorators.values() for d in decos]

@@ -5,6 +5,8 @@ One file a family of commands, imported when one of them is used; click is impor
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import Any, List, Optional
 
 #: Names of `metaflow.cli`, and the files below this package that have them.
@@ -16,6 +18,16 @@ _HOMES = {
     "start": ("start", "CliState", "cli"),
     "validate": ("_check",),
 }
+
+
+def _find_click() -> None:
+    """In a code package click lies in a folder of its own: the image of a pod need not have it, and one that it has counts."""
+    packed = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "_click")
+    if packed not in sys.path and os.path.isdir(packed):
+        sys.path.append(packed)
+
+
+_find_click()
 
 
 def main(
