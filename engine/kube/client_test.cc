@@ -100,11 +100,11 @@ TEST(Client, GivesTheAnswerWhenItsTimeIsOver) {
   World world;
   world.cluster.fail_next(1'000'000, {.status = 429, .message = "too many"});
   Call call = pods();
-  call.deadline = 60ms;
+  call.deadline = 500ms;
   const auto answer = world.call(call);
   ASSERT_TRUE(answer.ok());
   EXPECT_EQ(answer->status, 429);
-  EXPECT_GT(world.cluster.requests(), 3u);
+  EXPECT_GT(world.cluster.requests(), 1u);
 }
 
 TEST(Client, ACreateWhoseAnswerWasLostIsAConflict) {

@@ -319,6 +319,7 @@ Async<void> FakeCluster::State::watch(Reply& reply, Call call, Key key) {
   std::uint64_t marked = bookmarks;
   co_await reply.begin(200);
   while (ending == endings) {
+    const std::uint64_t seen = store.version();
     const auto changes = store.since(at);
     std::string text;
     if (!changes) {
@@ -339,9 +340,8 @@ Async<void> FakeCluster::State::watch(Reply& reply, Call call, Key key) {
     marked = bookmarks;
     const bool there = co_await reply.chunk(std::move(text));
     if (!there) co_return;
-    do {
-      co_await changed.wait();
-    } while (vanished);
+    // What happened while that was sent is looked at without waiting.
+    while (vanished || (store.version() == seen && bookmarks == marked && endings == ending)) co_await changed.wait();
   }
   co_await reply.end();
 }
@@ -368,9 +368,7 @@ Async<void> FakeCluster::State::log(Reply& reply, Call call, Key key) {
     const bool there = co_await reply.chunk(std::move(piece));
     if (!there) co_return;
     if (!follow || (!ends(key) && at == logs[key].size())) break;
-    do {
-      co_await logged.wait();
-    } while (vanished);
+    while (vanished || (ends(key) && at == logs[key].size())) co_await logged.wait();
   }
   co_await reply.end();
 }
