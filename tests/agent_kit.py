@@ -69,7 +69,7 @@ def lines_of(log: bytes) -> List[Line]:
         head, number, stream, time, rest = text.split("|", 4)
         assert head == "HR" and stream in "oe" and time.endswith("Z"), text
         lines.append(Line(int(number), stream, time, rest))
-    assert [line.number for line in lines] == list(range(len(lines)))
+    assert [line.number for line in lines] == list(range(1, len(lines) + 1))
     return lines
 
 

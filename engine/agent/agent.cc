@@ -211,14 +211,14 @@ void Agent::report() {
 int cannot_begin(console::Output& out, const std::string& report_path, Error error) {
   const auto now = std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now());
   std::string line;
-  append_pod_line(line, 0, logs::Stream::err, now, text_of(error));
+  append_pod_line(line, 1, logs::Stream::err, now, text_of(error));
   out.write(line);
   wire::AgentReport report{.stage = "done", .exit_code = 1};
   report.trouble = std::move(error);
   auto written = ReportFile(report_path).write(report);
   if (!written) {
     line.clear();
-    append_pod_line(line, 1, logs::Stream::err, now, text_of(written.error()));
+    append_pod_line(line, 2, logs::Stream::err, now, text_of(written.error()));
     out.write(line);
   }
   return report.exit_code;

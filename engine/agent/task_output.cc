@@ -99,7 +99,7 @@ void TaskOutput::take(logs::Stream stream, std::string_view bytes) {
 void TaskOutput::take_line(logs::Stream stream, std::string_view line) {
   logs::ShownLine shown = log_.add_line(stream, line, loop_.wall_now());
   line_.clear();
-  append_pod_line(line_, number_++, stream, shown.time, shown.text);
+  append_pod_line(line_, ++number_, stream, shown.time, shown.text);
   out_.write(line_);
 }
 

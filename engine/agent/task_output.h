@@ -53,7 +53,7 @@ class TaskOutput {
   std::array<std::unique_ptr<loop::PipeReader>, 2> pipes_;
   std::array<logs::LineSplitter, 2> splitters_;
   int open_ = 0;
-  std::uint64_t number_ = 0;
+  std::uint64_t number_ = 0;  ///< of the last line
   std::string line_;
   loop::TaskGroup reading_;
   loop::Event ended_;
