@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdlib>
 #include <map>
 #include <memory>
 #include <optional>
@@ -12,6 +13,7 @@
 
 #include <fmt/format.h>
 
+#include "cli/cluster.h"
 #include "console/error_block.h"
 #include "console/output.h"
 #include "launch/host_launcher.h"
@@ -92,6 +94,15 @@ int conduct(Options options, console::Output& out, console::Output& err) {
   Random random(std::random_device{}());
   loop::WorkerPool pool(event_loop, store::pool_threads(spec->datastore_type));
   launch::HostLauncher launcher(event_loop, std::move(host_fd));
+  Cluster cluster;
+  if (!spec->pods.empty() && !spec->spin) {
+    auto opened = open_cluster(event_loop, pool, err);
+    if (!opened) {
+      console::error_block(err, opened.error());
+      return 1;
+    }
+    cluster = std::move(*opened);
+  }
   run::Driver driver(run::Parts{.loop = event_loop,
                                 .pool = pool,
                                 .data = *stores->data,
@@ -100,9 +111,17 @@ int conduct(Options options, console::Output& out, console::Output& err) {
                                 .out = out,
                                 .err = err,
                                 .random = random,
-                                .input_data = stores->input_data.get()},
+                                .input_data = stores->input_data.get(),
+                                .pods = cluster.launcher.get()},
                      std::move(*spec));
-  return event_loop.block_on(driver.run());
+  const int code = event_loop.block_on(driver.run());
+  if (driver.left()) {
+    // Something still waits for the cluster, and nobody will hear of it: its parts must not be taken down under it.
+    out.drain(2s);
+    err.drain(2s);
+    std::_Exit(code);
+  }
+  return code;
 }
 
 }  // namespace

@@ -6,10 +6,10 @@
 
 #include <fmt/format.h>
 
+#include "cli/cluster.h"
 #include "codec/json.h"
 #include "console/error_block.h"
 #include "console/output.h"
-#include "kube/access.h"
 #include "kube/client.h"
 #include "loop/event_loop.h"
 #include "loop/signals.h"
@@ -120,17 +120,6 @@ loop::Async<int> work(kube::Client& client, Options options, console::Output& er
   }
   if (count == 0) console::say(err, "No active Kubernetes pods found.");
   co_return 0;
-}
-
-Result<std::unique_ptr<kube::Client>> open_client(loop::EventLoop& loop, console::Output& err) {
-  kube::ClientSettings settings;
-  settings.on_waiting = [&err](const Error& why, Duration waited) {
-    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(waited).count();
-    console::say(err, fmt::format("Waiting for the cluster for {} s: {}{}{}", seconds, why.what, why.why.empty() ? "" : ": ", why.why));
-    err.flush();
-  };
-  auto access = HR_TRY(kube::find_access(kube::Environment::of_process()));
-  return kube::Client::make(loop, std::move(access), std::move(settings));
 }
 
 }  // namespace

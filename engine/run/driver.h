@@ -65,8 +65,9 @@ class Driver {
   /// The whole run; the exit code of the command. Once.
   [[nodiscard]] loop::Async<int> run();
 
-  /// True when `run` has ended while something still waits for the cluster: the process must end without taking down its parts.
-  [[nodiscard]] bool left() const { return left_; }
+  /// True when `run` has ended while something may still wait for the cluster, as after an interrupt: the process must end without
+  /// taking down its parts.
+  [[nodiscard]] bool left() const { return left_ || removing_; }
 
  private:
   friend class PodAttempt;

@@ -56,6 +56,8 @@ loop::Async<void> Driver::begin_pods() {
   if (!begun) {
     pods_begun_ = Error{.kind = Kind::failed, .what = "the run was interrupted before its first task"};
   } else if (!*begun) {
+    // It has taken back what it had made.
+    pods_touched_ = false;
     Error error = std::move(*begun).error();
     error.what = "Kubernetes error: " + error.what;
     pods_begun_ = std::move(error);
