@@ -53,7 +53,7 @@ struct World {
   /// Until `wanted` holds; fails the test when it does not for long.
   void until(std::function<bool()> wanted) {
     const bool held = loop.block_on([](World& w, std::function<bool()> holds) -> Async<bool> {
-      const Instant deadline = w.loop.now() + 10s;
+      const Instant deadline = w.loop.now() + 60s;
       while (!holds() && w.loop.now() < deadline) co_await w.loop.sleep_for(1ms);
       co_return holds();
     }(*this, std::move(wanted)));
@@ -262,15 +262,17 @@ TEST(PodWatch, StopEndsItsWatch) {
   EXPECT_NE(world.watch.find("a"), nullptr);
 }
 
-TEST(PodWatch, ManyPodsAreFollowedInTimeThatGrowsWithThem) {
-  World world;
-  constexpr int kPods = 1500;
+TEST(PodWatch, ManyPodsComeInPagesAndAreEachToldOnce) {
+  ClientSettings settings = quick_client();
+  settings.page_items = 100;
+  World world(quick(), settings);
+  constexpr int kPods = 300;
   for (int i = 0; i < kPods; ++i) world.add("p" + std::to_string(i));
   world.start();
   EXPECT_EQ(world.watch.take_changed().size(), static_cast<std::size_t>(kPods));
   EXPECT_EQ(world.cluster.count("list pods"), 3u);
   for (int i = 0; i < kPods; ++i) world.cluster.set_status("ml", "p" + std::to_string(i), {{"phase", "Running"}});
-  world.until([&] { return world.phase("p1499") == "Running"; });
+  world.until([&] { return world.phase("p299") == "Running"; });
   EXPECT_EQ(world.watch.take_changed().size(), static_cast<std::size_t>(kPods));
 }
 
