@@ -13,6 +13,7 @@
 #include "agent/task_files.h"
 #include "loop/datagram_socket.h"
 #include "store/local_metadata.h"
+#include "store/origin.h"
 
 namespace headrace::agent {
 namespace {
@@ -80,22 +81,49 @@ loop::Async<int> Agent::run() {
   signals_ = std::make_unique<loop::Signals>(parts_.loop, std::initializer_list<int>{SIGTERM, SIGINT, SIGHUP, SIGCHLD});
   watching_.spawn(watch_signals());
   enter("fetching");
-  auto fetched = co_await fetch_code();
-  if (!fetched) {
-    failed(std::move(fetched).error());
-  } else if (!stopped_by_) {
-    warn_of_other_python();
-    auto started = start_task();
-    if (started) {
-      co_await wait_for_task();
-    } else {
-      failed(std::move(started).error());
-    }
+  auto committed = co_await look_for_commit();
+  if (!committed) {
+    failed(std::move(committed).error());
+  } else if (!*committed) {
+    co_await run_task();
   }
   co_await store_end();
   signals_->close();
   co_await watching_.wait();
   co_return report_.exit_code == 0 ? exit_code() : report_.exit_code;
+}
+
+loop::Async<Result<bool>> Agent::look_for_commit() {
+  if (spec_.try_number == 0) co_return false;
+  auto work = [&data = parts_.data, flow = facts_.identity.flow, path = assignment_.path] {
+    return store::read_committed(data, flow, path);
+  };
+  auto found = co_await parts_.pool.run(work);
+  if (!found) co_return std::move(found).error();
+  if (!*found) co_return false;
+  store::OriginTask& task = **found;
+  output_.say("headrace: an earlier try of this attempt has stored its result; it is not run again.");
+  report_.committed = wire::ReportedCommit{
+      .ok = task.ok, .has_transition = !task.next.empty(), .next = std::move(task.next), .splits = task.splits};
+  report_.exit_code = task.ok ? 0 : 1;
+  committed_before_ = true;
+  co_return true;
+}
+
+loop::Async<void> Agent::run_task() {
+  auto fetched = co_await fetch_code();
+  if (!fetched) {
+    failed(std::move(fetched).error());
+    co_return;
+  }
+  if (stopped_by_) co_return;
+  warn_of_other_python();
+  auto started = start_task();
+  if (started) {
+    co_await wait_for_task();
+  } else {
+    failed(std::move(started).error());
+  }
 }
 
 loop::Async<Result<void>> Agent::fetch_code() {
@@ -155,18 +183,22 @@ loop::Async<void> Agent::store_end() {
   auto logged = co_await log_.close();
   report_.lines_stored = log_.lines_stored();
   if (!logged && !report_.trouble) report_.trouble = std::move(logged).error();
-  auto pack = [&data = parts_.data, &meta = parts_.meta, flow = facts_.identity.flow, path = assignment_.path,
-               now = parts_.loop.wall_now()] { return store::store_local_metadata(data, meta, flow, path, now); };
-  auto packed = co_await parts_.pool.run(pack);
-  if (!packed) {
-    // Without its metadata no client finds what the attempt has stored.
-    if (!report_.trouble) report_.trouble = std::move(packed).error();
-    if (report_.exit_code == 0) report_.exit_code = 1;
-  }
-  if (!task_ && report_.exit_code == 0) report_.exit_code = stopped_by_ ? 128 + *stopped_by_ : 1;
+  if (!committed_before_) co_await send_metadata();
+  if (!task_ && !committed_before_ && report_.exit_code == 0) report_.exit_code = stopped_by_ ? 128 + *stopped_by_ : 1;
   enter("done");
   report_timer_.cancel();
   co_await output_.flush(kFlushAtEnd);
+}
+
+/// Of this try only: what an earlier one has not sent is made from its result by the run.
+loop::Async<void> Agent::send_metadata() {
+  auto pack = [&data = parts_.data, &meta = parts_.meta, flow = facts_.identity.flow, path = assignment_.path,
+               now = parts_.loop.wall_now()] { return store::store_local_metadata(data, meta, flow, path, now); };
+  auto packed = co_await parts_.pool.run(pack);
+  if (packed) co_return;
+  // Without its metadata no client finds what the attempt has stored.
+  if (!report_.trouble) report_.trouble = std::move(packed).error();
+  if (report_.exit_code == 0) report_.exit_code = 1;
 }
 
 int Agent::exit_code() const { return report_.committed ? 0 : 1; }

@@ -54,6 +54,8 @@ struct Parts {
 /// on, stores what the run must know, in this order: the attempt's records and DONE (by the session), the log, `N.local_metadata`,
 /// the report.
 ///
+/// A repeated try of an attempt that has committed runs nothing and reports what was committed: a result is published once.
+///
 /// The report is written again each second, so that something is known of an agent that was killed.
 class Agent {
  public:
@@ -67,10 +69,15 @@ class Agent {
   [[nodiscard]] loop::Async<int> run();
 
  private:
+  /// Fetches the code and runs the task, to its end.
+  [[nodiscard]] loop::Async<void> run_task();
+  /// For a repeated try: whether an earlier one has committed the attempt, and was lost after that.
+  [[nodiscard]] loop::Async<Result<bool>> look_for_commit();
   [[nodiscard]] loop::Async<Result<void>> fetch_code();
   [[nodiscard]] Result<void> start_task();
   [[nodiscard]] loop::Async<void> wait_for_task();
   [[nodiscard]] loop::Async<void> store_end();
+  [[nodiscard]] loop::Async<void> send_metadata();
   [[nodiscard]] loop::Async<void> watch_signals();
   void stop_task();
   void warn_of_other_python();
@@ -97,6 +104,7 @@ class Agent {
   ReportFile report_file_;
   wire::AgentReport report_;
   bool report_failed_ = false;
+  bool committed_before_ = false;  ///< by an earlier try
 
   std::optional<pid_t> task_;
   std::optional<ChildEnd> end_;

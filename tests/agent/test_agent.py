@@ -206,6 +206,25 @@ def test_no_python_is_said(pod: Any) -> None:
     assert ended.report["trouble"]["what"] == "`no-python-here` cannot be started"
 
 
+def test_a_try_after_a_commit_does_not_run_again(pod: Any) -> None:
+    assert pod.run("print('once')").code == 0
+    (pod.task / "0.local_metadata").unlink()
+    kept = (pod.task / "0.data.json").read_bytes()
+    again = pod.run("print('twice')", spec=pod.spec(**{"try": 1}))
+    assert again.code == 0 and again.texts("o") == []
+    assert "it is not run again" in again.texts("e")[0]
+    assert again.report["committed"] == {"ok": True, "transition": {"next": ["end"], "splits": None}}
+    assert (pod.task / "0.data.json").read_bytes() == kept
+    assert not (pod.task / "0.local_metadata").exists(), "the run makes it from the result"
+
+
+def test_a_try_after_a_loss_runs(pod: Any) -> None:
+    pod.run("os._exit(9)")
+    again = pod.run("print('now')", spec=pod.spec(**{"try": 1}))
+    assert again.code == 0 and again.texts("o") == ["now"]
+    assert {"0.DONE.lock", "0.local_metadata"} <= {path.name for path in pod.task.iterdir()}
+
+
 def test_a_log_has_a_bound_and_the_pods_log_has_not(pod: Any) -> None:
     ended = pod.run("for i in range(200): print('line', i)", spec=pod.spec(log_bytes_max=2000))
     assert len(ended.texts("o")) == 200 and ended.report["lines_stored"] == len(ended.lines)
