@@ -129,6 +129,8 @@ class Driver {
   [[nodiscard]] loop::Async<void> begin_pods();
   [[nodiscard]] loop::Async<Result<void>> store_package();
   [[nodiscard]] wire::AgentSpec agent_spec_of(const attempt::Assignment& assignment) const;
+  /// Metadata of every attempt in a pod.
+  [[nodiscard]] std::vector<store::Field> pod_fields() const;
   /// Every pod of the run at once; called again it does nothing.
   void remove_pods();
   [[nodiscard]] loop::Async<void> remove_all_pods();

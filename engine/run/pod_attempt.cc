@@ -164,7 +164,7 @@ loop::Async<void> PodAttempt::finish(PodVerdict verdict) {
 /// The metadata that the agent has sent, or what can be said without it.
 loop::Async<Result<void>> PodAttempt::settle_records() {
   auto work = [&data = driver_.parts_.data, &meta = driver_.parts_.meta, &records = *driver_.records_,
-               flow = driver_.facts_.identity.flow, path = live_.path, fields = driver_.facts_.fields,
+               flow = driver_.facts_.identity.flow, path = live_.path, fields = driver_.pod_fields(),
                now = driver_.parts_.loop.wall_now()]() -> Result<void> {
     if (HR_TRY(store::fetch_local_metadata(data, meta, flow, path))) return {};
     // Where one directory is both, the agent has written everything in its place.

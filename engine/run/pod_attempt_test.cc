@@ -100,6 +100,11 @@ TEST(PodAttempt, AFailureSaysItsCauseAndWhatToDo) {
   EXPECT_THAT(world.stored("start/1/0.runtime_stderr.log"), HasSubstr("Kubernetes error: the task ran out of memory"));
   EXPECT_EQ(world.stored("start/1/0.runtime"), R"({"return_code": 137, "killed": false, "success": false})");
   EXPECT_TRUE(world.pods.ended);
+  // The agent could send nothing: that the attempt has begun is known all the same.
+  EXPECT_NE(world.stored("start/1/0.attempt.json"), "");
+  EXPECT_TRUE(world.recorded("start/1", "_self.json"));
+  EXPECT_TRUE(world.recorded("start/1", "sysmeta_code-package_"));
+  EXPECT_FALSE(world.recorded("start/1", "sysmeta_attempt-done_"));
 }
 
 TEST(PodAttempt, WhatWouldFailAgainIsNotRepeated) {
@@ -139,6 +144,8 @@ TEST(PodAttempt, AResultThatOnlyTheDatastoreKnowsCounts) {
   EXPECT_EQ(world.run(), 0);
   EXPECT_THAT(world.out(), Not(HasSubstr("the node was lost")));
   EXPECT_THAT(world.out(), HasSubstr("[RUN/end/2 (pid N)] Task finished successfully."));
+  EXPECT_TRUE(world.recorded("start/1", "0_artifact__task_ok.json")) << "its own records went with the pod";
+  EXPECT_TRUE(world.recorded("start/1", "sysmeta_attempt-done_"));
 }
 
 TEST(PodAttempt, ExitCodeZeroWithoutAResultIsAFailure) {

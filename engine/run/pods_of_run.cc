@@ -104,13 +104,19 @@ wire::AgentSpec Driver::agent_spec_of(const attempt::Assignment& assignment) con
                        .configs = spec_.pod_run->configs,
                        .environment = step.environment,
                        .log_bytes_max = static_cast<std::uint64_t>(spec_.limits.max_log_bytes)};
-  for (const store::Field& field : facts_.fields) {
-    spec.fields.push_back({.field = field.name, .type = field.type, .value = field.value, .tags = field.tags});
+  for (store::Field& field : pod_fields()) {
+    spec.fields.push_back({.field = std::move(field.name), .type = std::move(field.type), .value = std::move(field.value),
+                           .tags = std::move(field.tags)});
   }
+  return spec;
+}
+
+std::vector<store::Field> Driver::pod_fields() const {
   const codec::Json package = {{"ds_type", spec_.datastore_type}, {"sha", package_.sha}, {"location", package_.url},
                                {"metadata", package_.metadata}};
-  spec.fields.push_back({.field = "code-package", .type = "code-package", .value = codec::dump_json(package), .tags = {}});
-  return spec;
+  std::vector<store::Field> fields = facts_.fields;
+  fields.push_back({.name = "code-package", .type = "code-package", .value = codec::dump_json(package)});
+  return fields;
 }
 
 void Driver::remove_pods() {

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
 #include <iterator>
 #include <regex>
@@ -142,6 +143,12 @@ std::string PodRun::run_id() const {
 
 std::string PodRun::stored(const std::string& path) const {
   return content(fmt::format("{}/data/F/{}/{}", folder_.path(), run_id(), path));
+}
+
+bool PodRun::recorded(const std::string& task, const std::string& beginning) const {
+  const auto files = const_cast<store::DirectoryBackend&>(meta_).list(fmt::format("F/{}/{}/_meta", run_id(), task));
+  HR_CHECK(files.ok());
+  return std::any_of(files->begin(), files->end(), [&](const auto& file) { return file.name.starts_with(beginning); });
 }
 
 std::string PodRun::seen(const std::string& path) const {

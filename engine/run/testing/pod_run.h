@@ -39,6 +39,9 @@ class PodRun {
   /// A file of the datastore, below the run; "" if there is none.
   [[nodiscard]] std::string stored(const std::string& path) const;
 
+  /// Whether the metadata of a task (`start/1`) has a file whose name begins so.
+  [[nodiscard]] bool recorded(const std::string& task, const std::string& beginning) const;
+
   loop::EventLoop loop;
   launch::testing::FakePodLauncher pods;
   wire::RunSpec spec;
