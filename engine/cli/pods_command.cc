@@ -1,6 +1,7 @@
 #include "cli/pods_command.h"
 
 #include <memory>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -81,6 +82,24 @@ std::string shown_time(std::string text) {
   return text;
 }
 
+/// Names of the jobs that own a pod: a run's owner object, which would wait for its lease.
+void add_owners(const Json& pod, std::set<std::string>& owners) {
+  const auto metadata = pod.find("metadata");
+  if (metadata == pod.end() || !metadata->contains("ownerReferences")) return;
+  for (const Json& owner : (*metadata)["ownerReferences"]) {
+    if (text_at(owner, {"kind"}) == "Job") owners.insert(text_at(owner, {"name"}));
+  }
+}
+
+/// It may be gone already.
+loop::Async<Result<void>> remove(kube::Client& client, std::string path) {
+  kube::Call removal{.method = "DELETE", .path = std::move(path), .query = {{"propagationPolicy", "Background"}}};
+  auto removing = client.call_ok(std::move(removal));
+  auto removed = co_await std::move(removing);
+  if (!removed && removed.error().kind != Kind::missing) co_return std::move(removed).error();
+  co_return Result<void>{};
+}
+
 /// Of the pods of one namespace; how many there were.
 loop::Async<Result<std::size_t>> look(kube::Client& client, Options options, std::string ns, console::Output& err) {
   kube::Call asked{.path = fmt::format("/api/v1/namespaces/{}/pods", ns), .query = {{"labelSelector", "app.kubernetes.io/part-of=metaflow"}}};
@@ -88,6 +107,7 @@ loop::Async<Result<std::size_t>> look(kube::Client& client, Options options, std
   auto listed = co_await std::move(listing);
   if (!listed) co_return std::move(listed).error();
   std::size_t count = 0;
+  std::set<std::string> owners;
   for (const Json& pod : listed->items) {
     if (!wanted(pod, options)) continue;
     ++count;
@@ -98,11 +118,15 @@ loop::Async<Result<std::size_t>> look(kube::Client& client, Options options, std
       continue;
     }
     console::say(err, fmt::format("Killing Kubernetes pod {}", name));
-    kube::Call removal{.method = "DELETE", .path = fmt::format("/api/v1/namespaces/{}/pods/{}", ns, name)};
-    auto removing = client.call_ok(std::move(removal));
+    add_owners(pod, owners);
+    auto removing = remove(client, fmt::format("/api/v1/namespaces/{}/pods/{}", ns, name));
     auto removed = co_await std::move(removing);
-    // It may have ended meanwhile.
-    if (!removed && removed.error().kind != Kind::missing) co_return std::move(removed).error();
+    if (!removed) co_return std::move(removed).error();
+  }
+  for (const std::string& owner : owners) {
+    auto removing = remove(client, fmt::format("/apis/batch/v1/namespaces/{}/jobs/{}", ns, owner));
+    auto removed = co_await std::move(removing);
+    if (!removed) co_return std::move(removed).error();
   }
   co_return count;
 }

@@ -104,9 +104,14 @@ void Driver::carry_out(sched::SignalAttempt command) {
   LiveAttempt* live = find(command.task, command.attempt);
   if (!live) return;
   if (live->pod) {
-    // Attempts are told one by one, and all of them: pods go in one request.
     live->pod->stop();
-    remove_pods();
+    if (stopped_) {
+      // All attempts are told so, one by one: pods go in one request.
+      remove_pods();
+    } else {
+      // The pod that has failed stays for a while, to be looked at.
+      parts_.pods->stop(live->label, live->attempt);
+    }
     return;
   }
   int number = number_of(command.signal);

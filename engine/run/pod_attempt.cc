@@ -141,7 +141,7 @@ void PodAttempt::say_cause(const Error& cause) {
 
 loop::Async<void> PodAttempt::finish(PodVerdict verdict) {
   const flow::Step& step = driver_.spec_.graph.step(live_.step);
-  const bool asked_for = live_.killed && (driver_.stopped_ || driver_.removing_);
+  const bool asked_for = live_.killed && stopped_;
   if (verdict.cause && !asked_for) say_cause(*verdict.cause);
   if (verdict.exit_code != 0) {
     FailureFact fact{.step = step.name.str(), .label = live_.label, .exit_code = verdict.exit_code, .killed_by_us = asked_for,

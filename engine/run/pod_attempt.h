@@ -23,7 +23,7 @@ class PodAttempt final : public launch::PodListener {
 
   /// All of it; ends early when the user does not wait any longer (Driver::left_).
   [[nodiscard]] loop::Async<void> run();
-  /// The run stops: an attempt that still waits to be repeated gives up. Pods are removed by the driver, all at once.
+  /// The run stops: an attempt that still waits to be repeated gives up. Its pod is removed by the driver.
   void stop();
 
   void note(std::string line) override;
