@@ -1,7 +1,6 @@
 #include "cli/pods_command.h"
 
 #include <memory>
-#include <set>
 #include <utility>
 #include <vector>
 
@@ -66,12 +65,16 @@ std::string text_at(const Json& json, std::initializer_list<std::string_view> na
   return at->is_string() ? at->get<std::string>() : std::string();
 }
 
-bool wanted(const Json& pod, const Options& options) {
-  const std::string phase = text_at(pod, {"status", "phase"});
-  if (phase == "Succeeded" || phase == "Failed") return false;
-  const auto annotation = [&](std::string_view name) { return text_at(pod, {"metadata", "annotations", name}); };
+/// Whether an object belongs to the runs that were asked for.
+bool belongs(const Json& object, const Options& options) {
+  const auto annotation = [&](std::string_view name) { return text_at(object, {"metadata", "annotations", name}); };
   return annotation("metaflow/flow_name") == options.flow && (options.run.empty() || annotation("metaflow/run_id") == options.run) &&
          (options.user.empty() || annotation("metaflow/user") == options.user);
+}
+
+bool wanted(const Json& pod, const Options& options) {
+  const std::string phase = text_at(pod, {"status", "phase"});
+  return phase != "Succeeded" && phase != "Failed" && belongs(pod, options);
 }
 
 /// `2026-01-02T03:04:05Z` as Metaflow shows it.
@@ -80,15 +83,6 @@ std::string shown_time(std::string text) {
   if (text.size() > 10 && text[10] == 'T') text[10] = ' ';
   if (text.back() == 'Z') text.pop_back();
   return text;
-}
-
-/// Names of the jobs that own a pod: a run's owner object, which would wait for its lease.
-void add_owners(const Json& pod, std::set<std::string>& owners) {
-  const auto metadata = pod.find("metadata");
-  if (metadata == pod.end() || !metadata->contains("ownerReferences")) return;
-  for (const Json& owner : (*metadata)["ownerReferences"]) {
-    if (text_at(owner, {"kind"}) == "Job") owners.insert(text_at(owner, {"name"}));
-  }
 }
 
 /// It may be gone already.
@@ -107,7 +101,6 @@ loop::Async<Result<std::size_t>> look(kube::Client& client, Options options, std
   auto listed = co_await std::move(listing);
   if (!listed) co_return std::move(listed).error();
   std::size_t count = 0;
-  std::set<std::string> owners;
   for (const Json& pod : listed->items) {
     if (!wanted(pod, options)) continue;
     ++count;
@@ -118,13 +111,19 @@ loop::Async<Result<std::size_t>> look(kube::Client& client, Options options, std
       continue;
     }
     console::say(err, fmt::format("Killing Kubernetes pod {}", name));
-    add_owners(pod, owners);
     auto removing = remove(client, fmt::format("/api/v1/namespaces/{}/pods/{}", ns, name));
     auto removed = co_await std::move(removing);
     if (!removed) co_return std::move(removed).error();
   }
-  for (const std::string& owner : owners) {
-    auto removing = remove(client, fmt::format("/apis/batch/v1/namespaces/{}/jobs/{}", ns, owner));
+  if (!options.kill) co_return count;
+  // What owns the pods of a run has nothing to own any more; it would else wait for its lease.
+  kube::Call owners{.path = fmt::format("/apis/batch/v1/namespaces/{}/jobs", ns), .query = {{"labelSelector", "app.kubernetes.io/name=headrace-run"}}};
+  auto looking = client.list(std::move(owners));
+  auto found = co_await std::move(looking);
+  if (!found) co_return std::move(found).error();
+  for (const Json& owner : found->items) {
+    if (!belongs(owner, options)) continue;
+    auto removing = remove(client, fmt::format("/apis/batch/v1/namespaces/{}/jobs/{}", ns, text_at(owner, {"metadata", "name"})));
     auto removed = co_await std::move(removing);
     if (!removed) co_return std::move(removed).error();
   }
