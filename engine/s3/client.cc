@@ -18,6 +18,8 @@ namespace {
 
 /// A file up to this size goes up in one request.
 constexpr std::uint64_t kPartsMin = 16 << 20;
+/// Ranges up to this size are read in one request, in memory.
+constexpr std::uint64_t kInMemoryMax = 8 << 20;
 /// User metadata that shows whose a conditional write was.
 constexpr std::string_view kWriter = "headrace-writer";
 
@@ -105,12 +107,14 @@ Result<Object> CrtClient::get(const Address& address, const std::optional<Range>
     if (judge(answer) != Verdict::good) return error_for(answer, doing, address.bucket);
     const std::string length = answer.header("content-length");
     const bool whole = length.empty() || number(length) == answer.body.size();
-    if (!whole || (!range && !fits_etag(answer.body, answer))) {
+    const Info info = info_of(answer);
+    const bool all = !range || (answer.body.size() == info.size && whole);
+    if (!whole || (all && !fits_etag(answer.body, answer))) {
       if (attempt == 0) continue;
       return damaged(address, whole ? "the MD5 of what S3 gives is not its etag, twice in a row"
                                     : fmt::format("{} bytes came of {}, twice in a row", answer.body.size(), length));
     }
-    Object object{.bytes = std::move(answer.body), .offset = 0, .info = info_of(answer)};
+    Object object{.bytes = std::move(answer.body), .offset = 0, .info = info};
     const std::string at = answer.header("content-range");
     if (at.starts_with("bytes ")) object.offset = number(std::string_view{at}.substr(6));
     return object;
@@ -200,28 +204,60 @@ Result<std::vector<Listed>> CrtClient::list(const std::string& bucket, const std
 
 Result<std::unique_ptr<Reader>> CrtClient::open(const Address& address) { return open_reader(*this, address); }
 
+Result<Object> CrtClient::get_first(const Address& address) {
+  auto first = get(address, Range{.offset = 0, .length = kFirstPiece, .suffix = false});
+  if (first.ok() || first.error().kind != Kind::misuse) return first;
+  // No range lies in an empty object.
+  return get(address, std::nullopt);
+}
+
+Result<Answer> CrtClient::get_rest(const Address& address, const std::string& path, std::uint64_t at, const Range& range,
+                                   const std::string& etag) {
+  Request request = this->request("GetObject", "GET", address, "");
+  request.form = Request::Form::get_parts;
+  request.checksum = settings_.checksums;
+  request.receive_file = path;
+  request.receive_at = at;
+  request.headers.emplace_back("Range", range_header(range));
+  if (!etag.empty()) request.headers.emplace_back("If-Match", etag);
+  const std::string doing = fmt::format("read `{}`", address.str());
+  Answer answer = HR_TRY(ask(request, address.bucket, doing));
+  if (judge(answer) != Verdict::good) return error_for(answer, doing, address.bucket);
+  return answer;
+}
+
 Result<Info> CrtClient::get_to_file(const Address& address, const std::string& path, const std::optional<Range>& range) {
-  if (range && range->suffix) {  // the CRT would ask for the size first
+  const bool small = range && range->length && *range->length <= kInMemoryMax;
+  if (range && (range->suffix || small)) {  // the CRT would ask for the size first, or keep a part's buffer for it
     Object object = HR_TRY(get(address, range));
     HR_TRY(write_whole_file(path, object.bytes));
     return std::move(object.info);
   }
-  const std::string doing = fmt::format("read `{}`", address.str());
   for (int attempt = 0;; ++attempt) {
-    Request request = this->request("GetObject", "GET", address, "");
-    request.form = Request::Form::get_parts;
-    request.checksum = settings_.checksums;
-    request.receive_file = path;
-    if (range) request.headers.emplace_back("Range", range_header(*range));
-    const Answer answer = HR_TRY(ask(request, address.bucket, doing));
-    if (judge(answer) != Verdict::good) return error_for(answer, doing, address.bucket);
-    Info info = info_of(answer);
+    Object first;
+    if (!range) {
+      first = HR_TRY(get_first(address));
+      HR_TRY(write_whole_file(path, first.bytes));
+      if (first.bytes.size() == first.info.size) return std::move(first.info);
+    } else {
+      HR_TRY(write_whole_file(path, ""));
+    }
+    const std::uint64_t at = first.bytes.size();
+    const Range rest = range.value_or(Range{.offset = at, .length = {}, .suffix = false});
+    auto answer = get_rest(address, path, at, rest, first.info.etag);
+    if (!answer) {
+      ::unlink(path.c_str());
+      // Replaced between the two requests: from the beginning, once.
+      if (answer.error().kind == Kind::failed && attempt == 0 && !first.info.etag.empty()) continue;
+      return std::move(answer).error();
+    }
+    Info info = range ? info_of(*answer) : first.info;
     struct stat file {};
     if (::stat(path.c_str(), &file) != 0) return system_error(errno, fmt::format("cannot write `{}`", path));
-    const std::string length = answer.header("content-length");
-    if (static_cast<std::uint64_t>(file.st_size) == number(length)) return info;
+    const std::uint64_t wanted = at + number(answer->header("content-length"));
+    if (static_cast<std::uint64_t>(file.st_size) == wanted && (range || wanted == info.size)) return info;
     ::unlink(path.c_str());
-    if (attempt > 0) return damaged(address, fmt::format("{} bytes came of {}, twice in a row", file.st_size, length));
+    if (attempt > 0) return damaged(address, fmt::format("{} bytes came of {}, twice in a row", file.st_size, wanted));
   }
 }
 

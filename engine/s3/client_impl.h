@@ -46,6 +46,9 @@ class CrtClient final : public Client {
   [[nodiscard]] Error error_for(const Answer& answer, const std::string& doing, const std::string& bucket) const;
   [[nodiscard]] Request request(std::string operation, std::string method, const Address& address, const std::string& query) const;
   [[nodiscard]] Pace& pace() { return pace_; }
+  /// The beginning of an object, at most kFirstPiece of it: most objects are no larger, and then one request has it all.
+  Result<Object> get_first(const Address& address);
+  static constexpr std::uint64_t kFirstPiece = 1 << 20;
   /// Exchanges that `stop` must end. False when it was called already: this one may not start.
   [[nodiscard]] bool began(Exchange& exchange);
   void ended(Exchange& exchange);
@@ -63,7 +66,9 @@ class CrtClient final : public Client {
 
  private:
   CrtClient(Settings settings, std::unique_ptr<Runtime> runtime);
-  /// The answer, good or one of those that only the caller can judge (missing, condition). Repeats until patience is over.
+  /// The rest of an object from `from` on, or a range of it, into an existing file at that place. Unset `range`: to the end.
+  Result<Answer> get_rest(const Address& address, const std::string& path, std::uint64_t at, const Range& range, const std::string& etag);
+  /// The answer, good or one of those that only the caller can judge (missing, condition, 416). Repeats until patience is over.
   Result<Answer> ask(const Request& request, const std::string& bucket, const std::string& doing);
   [[nodiscard]] std::string endpoint_of(const std::string& bucket) const;
   [[nodiscard]] std::string region_for(const std::string& bucket) const;

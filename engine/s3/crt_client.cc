@@ -32,6 +32,7 @@ constexpr std::uint32_t kPauseMaxS = 8;
 /// New credentials are looked for that often in one call.
 constexpr int kRenewMax = 3;
 constexpr Duration kTellEvery = 30s;
+constexpr int kRangeNotSatisfiable = 416;
 /// A body trickling in slower than this counts as stalled.
 constexpr std::uint64_t kSlowestBytesPerS = 100;
 /// Bytes a reader may be ahead at first.
@@ -253,6 +254,7 @@ Result<Answer> CrtClient::ask(const Request& request, const std::string& bucket,
     answer.lost += std::exchange(lost, 0);
     const Verdict verdict = judge(answer);
     if (verdict == Verdict::good || verdict == Verdict::missing || verdict == Verdict::condition) return answer;
+    if (verdict == Verdict::misuse && answer.status == kRangeNotSatisfiable) return answer;
     if (!again(course, answer, bucket, doing)) return error_for(answer, doing, bucket);
     tries = answer.tries;
     lost = answer.lost;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <charconv>
 
 #include <aws/common/uri.h>
 #include <aws/http/request_response.h>
@@ -16,6 +17,8 @@ namespace {
 constexpr int kSkewedMax = 3;
 /// A certificate that is not trusted is not waited for: the TLS library lets each refusal take 10 to 30 s, against timing attacks.
 constexpr int kDistrustedMax = 1;
+/// What a header says is believed up to here; a body may well be larger.
+constexpr std::size_t kReserveMax = 64 << 20;
 /// Bodies without a sink: answers of S3 to anything but GetObject are below a few MB.
 constexpr std::size_t kErrorBodyMax = 64 << 10;
 
@@ -91,7 +94,8 @@ void Exchange::start(const Destination& destination) {
   if (!request_.send_file.empty()) options.send_filepath = cursor(request_.send_file);
   if (!request_.receive_file.empty()) {
     options.recv_filepath = cursor(request_.receive_file);
-    options.recv_file_delete_on_failure = true;
+    options.recv_file_option = AWS_S3_RECV_FILE_WRITE_TO_POSITION;
+    options.recv_file_position = request_.receive_at;
   } else {
     options.body_callback = on_body;
   }
@@ -182,6 +186,13 @@ void Exchange::keep_headers(const aws_http_headers* headers) {
   }
 }
 
+std::size_t Exchange::body_size() const {
+  const std::string length = answer_.header("content-length");
+  std::size_t size = 0;
+  std::from_chars(length.data(), length.data() + length.size(), size);
+  return std::min(size, kReserveMax);
+}
+
 void Exchange::moved() {
   const std::lock_guard lock{mutex_};
   moved_ = now();
@@ -189,13 +200,11 @@ void Exchange::moved() {
 
 int Exchange::on_head(aws_s3_meta_request*, const aws_http_headers* headers, int status, void* user_data) {
   Exchange& self = *static_cast<Exchange*>(user_data);
-  {
-    const std::lock_guard lock{self.mutex_};
-    self.answer_.status = status;
-    self.keep_headers(headers);
-    self.moved_ = now();
-  }
-  if (self.sink_ != nullptr) self.sink_->head(self.answer_);
+  const std::lock_guard lock{self.mutex_};
+  self.answer_.status = status;
+  self.keep_headers(headers);
+  self.moved_ = now();
+  if (self.sink_ == nullptr && self.request_.receive_file.empty()) self.answer_.body.reserve(self.body_size());
   return AWS_OP_SUCCESS;
 }
 

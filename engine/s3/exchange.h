@@ -29,7 +29,8 @@ struct Request {
   std::string_view body;  ///< plain only; must live until the exchange has ended
   std::string send_file;  ///< put_parts: its whole content
   std::uint64_t send_size = 0;
-  std::string receive_file;  ///< get_parts: where the content goes; made or replaced, removed on failure
+  std::string receive_file;  ///< get_parts: an existing file into which the content goes
+  std::uint64_t receive_at = 0;  ///< where in it
   bool checksum = false;     ///< a CRC goes with what is sent, or is checked in what is received
 };
 
@@ -56,8 +57,6 @@ struct Answer {
 class Sink {
  public:
   virtual ~Sink() = default;
-  /// The head of the answer is there.
-  virtual void head(const Answer& answer) = 0;
   virtual bool take(std::string_view bytes) = 0;
   /// Nothing more comes.
   virtual void end() = 0;
@@ -101,6 +100,7 @@ class Exchange {
   static void on_progress(aws_s3_meta_request*, const aws_s3_meta_request_progress* progress, void* self);
   static void on_gone(void* self);
   void keep_headers(const aws_http_headers* headers);
+  [[nodiscard]] std::size_t body_size() const;
   void cancel(bool Answer::* why);
   void moved();
 

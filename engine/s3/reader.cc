@@ -19,13 +19,6 @@ constexpr std::uint64_t kWindowMost = 128 << 20;
 /// Bytes between the CRT's thread, which brings them in order, and the reader's.
 class Queue final : public Sink {
  public:
-  void head(const Answer& answer) override {
-    const std::lock_guard lock{mutex_};
-    if (answer.status >= 300) return;
-    head_ = answer;
-    changed_.notify_all();
-  }
-
   bool take(std::string_view bytes) override {
     const std::lock_guard lock{mutex_};
     pieces_.emplace_back(bytes);
@@ -37,13 +30,6 @@ class Queue final : public Sink {
     const std::lock_guard lock{mutex_};
     ended_ = true;
     changed_.notify_all();
-  }
-
-  /// The head of a good answer; nullopt when the exchange ended without one.
-  std::optional<Answer> wait_for_head() {
-    std::unique_lock lock{mutex_};
-    changed_.wait(lock, [this] { return head_.has_value() || ended_; });
-    return head_;
   }
 
   struct Read {
@@ -71,7 +57,6 @@ class Queue final : public Sink {
  private:
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::optional<Answer> head_;
   std::deque<std::string> pieces_;
   std::size_t at_ = 0;  ///< in the first piece
   bool ended_ = false;
@@ -84,29 +69,27 @@ class PartsReader final : public Reader {
 
   ~PartsReader() override { end_transfer(); }
 
-  /// The first answer.
+  /// The first piece, which for most objects is all.
   Result<void> begin() {
-    CrtClient::Course course = client_.begin_course();
-    for (;;) {
-      HR_TRY(start());
-      if (auto head = queue_->wait_for_head()) {
-        info_ = info_of(*head);
-        return {};
-      }
-      const Answer answer = std::move(exchange_->wait(0s));
-      // An empty object has no part to be asked for, and its head came with the end.
-      if (judge(answer) == Verdict::good) {
-        info_ = info_of(answer);
-        return {};
-      }
-      if (!client_.again(course, answer, address_.bucket, doing_)) return client_.error_for(answer, doing_, address_.bucket);
-    }
+    Object first = HR_TRY(client_.get_first(address_));
+    info_ = std::move(first.info);
+    piece_ = std::move(first.bytes);
+    // The rest is on its way while the first piece is being read.
+    if (piece_.size() < info_.size) return start(piece_.size());
+    return {};
   }
 
   [[nodiscard]] const Info& info() const override { return info_; }
 
   Result<std::size_t> read(std::span<char> buffer) override {
     if (buffer.empty()) return std::size_t{0};
+    if (at_ < piece_.size()) {
+      const std::size_t n = std::min(buffer.size(), piece_.size() - static_cast<std::size_t>(at_));
+      std::memcpy(buffer.data(), piece_.data() + at_, n);
+      at_ += n;
+      return n;
+    }
+    if (!exchange_) return at_end();
     for (;;) {
       const Queue::Read got = queue_->read(buffer);
       if (got.bytes > 0) {
@@ -119,22 +102,20 @@ class PartsReader final : public Reader {
       if (judge(answer) == Verdict::good) return at_end();
       if (!course_) course_ = client_.begin_course();
       if (!client_.again(*course_, answer, address_.bucket, doing_)) return client_.error_for(answer, doing_, address_.bucket);
-      HR_TRY(start());
+      HR_TRY(start(at_));
     }
   }
 
  private:
-  /// Asks for all that has not been read yet, of the same version of the object.
-  Result<void> start() {
+  /// Asks for all from there on, of the same version of the object.
+  Result<void> start(std::uint64_t from) {
     end_transfer();
     const CrtClient::Way way = HR_TRY(client_.way_to(address_.bucket));
     Request request = client_.request("GetObject", "GET", address_, "");
     request.form = Request::Form::get_parts;
     request.checksum = client_.settings().checksums;
-    if (at_ > 0) {
-      request.headers.emplace_back("Range", fmt::format("bytes={}-", at_));
-      request.headers.emplace_back("If-Match", info_.etag);
-    }
+    request.headers.emplace_back("Range", fmt::format("bytes={}-", from));
+    request.headers.emplace_back("If-Match", info_.etag);
     queue_ = std::make_unique<Queue>();
     exchange_ = std::make_unique<Exchange>(std::move(request), client_.pace(), queue_.get());
     if (client_.began(*exchange_)) {
@@ -181,6 +162,7 @@ class PartsReader final : public Reader {
   std::unique_ptr<Exchange> exchange_;  ///< uses the queue
   std::optional<CrtClient::Course> course_;  ///< of trouble since the last bytes came
   Info info_;
+  std::string piece_;  ///< the beginning
   std::uint64_t at_ = 0;
   std::uint64_t window_ = 0;
   std::uint64_t unopened_ = 0;

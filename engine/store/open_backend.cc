@@ -1,5 +1,7 @@
 #include "store/open_backend.h"
 
+#include <unistd.h>
+
 #include <mutex>
 #include <utility>
 
@@ -25,6 +27,12 @@ Error wrong_form(std::string_view type, const std::string& root, std::string_vie
                .where = {},
                .why = fmt::format("it has the form {}", form),
                .next = "give another --datastore-root, or another --datastore"};
+}
+
+/// A wait may not be silent, and any thread may be the one that waits. One write, so that lines stay whole.
+void tell_of_waiting(const std::string& what) {
+  const std::string line = what + "\n";
+  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());
 }
 
 }  // namespace
@@ -57,6 +65,7 @@ Result<std::shared_ptr<s3::Client>> shared_s3_client() {
   const std::lock_guard lock{mutex};
   if (!client) {
     s3::Settings settings = HR_TRY(s3::Settings::from_environment());
+    settings.notice = tell_of_waiting;
     client = HR_TRY(s3::Client::make(std::move(settings)));
   }
   return client;
