@@ -151,6 +151,7 @@ loop::Async<Result<void>> check_rights(kube::Client& client, std::string ns) {
 loop::Async<Result<std::optional<std::vector<NodeFacts>>>> list_nodes(kube::Client& client) {
   using Nodes = std::optional<std::vector<NodeFacts>>;
   kube::Call call = get("/api/v1/nodes");
+  call.deadline = kFirstAnswerMax;
   auto listed = co_await client.list(call);
   if (!listed && listed.error().kind == Kind::denied) co_return Nodes{};
   if (!listed) co_return std::move(listed).error();

@@ -151,4 +151,4 @@ def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = WAIT
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline, "%s: not within %d s" % (what, timeout_s)
-        time.sleep(0.05)
+        time.sleep(0.2)

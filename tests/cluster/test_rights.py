@@ -34,8 +34,8 @@ def test_a_namespace_that_enforces_restricted(new_place: Any, new_namespace: Cal
 
 
 def test_no_pod_gets_a_token_it_did_not_ask_for(place: PodPlace, namespace: Namespace, live: Any) -> None:
-    place.flow("token.py", one_step("print('token', os.path.exists('/var/run/secrets/kubernetes.io'))"))
-    ran = place.run("token.py")
+    place.flow("no_token.py", one_step("print('token', os.path.exists('/var/run/secrets/kubernetes.io'))"))
+    ran = place.run("no_token.py")
     assert ran.code == 0, ran
     assert "token False" in ran.stdout
 
