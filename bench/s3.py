@@ -4,8 +4,8 @@
     python bench/s3.py [--rounds 3] [--count 1000] [--gb 2] [ROW...]
 
 rows: many (1 MB objects), small (1 kB objects), large (one object). Prints a Markdown table for docs/benchmarks.md. Needs an S3
-server (METAFLOW_S3_ENDPOINT_URL, METAFLOW_DATASTORE_SYSROOT_S3 and credentials), HEADRACE_METAFLOW_PYTHON, and HEADRACE_S5CMD;
-`./bench/run s3` brings them. Medians over the rounds; the time is that of the transfer alone, the CPU and the memory those of all
+server (METAFLOW_S3_ENDPOINT_URL, METAFLOW_DATASTORE_SYSROOT_S3 and credentials: `testbed/s3-up`) and HEADRACE_METAFLOW_PYTHON; s5cmd
+runs too where HEADRACE_S5CMD names it. Medians over the rounds; the time is that of the transfer alone, the CPU and the memory those of all
 processes of the client, start included. What is transferred lies in the page cache.
 """
 
@@ -151,7 +151,6 @@ def row(title: str, size_gb: float, direction: str, costs: Dict[str, List[Cost]]
         print("| %s | %s | %.2f ± %.2f | %.1fx | %.2f | %.0f |"
               % (title + ", " + direction, client, middle, (max(wall) - min(wall)) / 2, middle / ours,
                  statistics.median(cost.cpu_s for cost in measured) / size_gb, max(cost.peak_mb for cost in measured)))
-        title = title if client is None else title
     sys.stdout.flush()
 
 
