@@ -204,16 +204,7 @@ loop::Async<Result<void>> ClusterState::try_create(const PodStep& step) {
     }
     auto quota = quota_refusal(message);
     if (quota && quota->can_fit) co_return Result<void>{};
-    Error refused = kube::refusal(call, *answer, client.access());
-    refused.what = fmt::format("the cluster does not accept the pods of step `{}`", step.step);
-    if (quota) {
-      refused.kind = Kind::misuse;
-      refused.why = fmt::format("{}: it asks for more than the whole quota", quota->words);
-      refused.next = "lower what @kubernetes asks for, or ask who runs the cluster for a larger quota";
-    } else if (refused.why.empty()) {
-      refused.why = message;
-    }
-    co_return refused;
+    co_return pod_refusal(step.step, kube::refusal(call, *answer, client.access()), message);
   }
   co_return Result<void>{};
 }

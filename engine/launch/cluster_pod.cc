@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "base/check.h"
 #include "launch/cluster_state.h"
 #include "launch/preflight.h"
 
@@ -118,6 +119,13 @@ loop::Async<void> ClusterState::look_at_warnings(RunNamespace& space) {
     const auto message = codec::find_string(item, "message");
     space.warnings[text_at(item, "involvedObject", "name")] = reason + " - " + (message && *message ? **message : std::string{});
   }
+  // Somebody has deleted parts of the agent: pods go on when they are there again.
+  const bool broken = std::any_of(space.warnings.begin(), space.warnings.end(), [&](const auto& warning) {
+    return warning.second.find(agent_index_name(agent->sha1)) != std::string::npos && warning.second.find("not found") != std::string::npos;
+  });
+  if (!broken) co_return;
+  auto made = co_await ensure_agent_maps(client, pool, space.name, agent, true);
+  if (!made) note(fmt::format("The agent could not be stored again in namespace {}: {}", space.name, made.error().what));
 }
 
 /// The cluster's words, then plain numbers where they help.
@@ -184,20 +192,16 @@ loop::Async<Result<Json>> ClusterState::create(LivePod& pod, const PodStart& sta
     }
     auto quota = quota_refusal(message);
     if (!quota || !quota->can_fit) {
-      Error refused = kube::refusal(call, *answer, client.access());
-      if (quota) {
-        refused.kind = Kind::misuse;
-        refused.why = quota->words + ": it asks for more than the whole quota";
-        refused.next = "lower what @kubernetes asks for, or ask who runs the cluster for a larger quota";
-      }
-      co_return refused;
+      co_return pod_refusal(start.step, kube::refusal(call, *answer, client.access()), message);
     }
     std::optional<Instant> next;
     if (notes.due(quota->words.substr(0, quota->words.find(',')), false, loop.now(), next)) {
       listener.note(fmt::format("Task is starting (waits for room in the namespace's quota - {})...", quota->words));
     }
-    (void)co_await space.ended.wait_until(loop.now() + pause);
-    pause = std::min(pause * 2, kQuotaPauseMax);
+    // When one of ours has ended, its share is free a moment later.
+    const bool woken = co_await space.ended.wait_until(loop.now() + pause);
+    if (woken) co_await loop.sleep_for(kConflictPause);
+    pause = woken ? kQuotaPauseMin : std::min(pause * 2, kQuotaPauseMax);
   }
   co_return Json();
 }
@@ -268,7 +272,9 @@ loop::Async<PodVerdict> ClusterState::follow(LivePod& pod, PodCase& one, PodList
 }
 
 loop::Async<Result<PodEnd>> ClusterState::run_try(const PodStart& start, int try_number, PodListener& listener, bool& again) {
-  RunNamespace& space = *spaces[start.settings->namespace_];
+  const auto found = spaces.find(start.settings->namespace_);
+  HR_CHECK(found != spaces.end());  // `begin` was told of the step.
+  RunNamespace& space = *found->second;
   LivePod pod(loop);
   pod.name = pod_name(plan_for(space, start, try_number).id);
   pod.container = container_name(start.step);

@@ -82,7 +82,8 @@ loop::Async<void> ClusterState::remove_space(RunNamespace& space, Removed& remov
   removed.pods += known.size() - std::min(known.size(), left.size());
   removed.namespaces.push_back(space.name);
   auto owner = co_await space.owner.remove();
-  if (!owner && !failure) failure = std::move(owner).error();
+  if (owner) space.owned = false;
+  else if (!failure) failure = std::move(owner).error();
 }
 
 loop::Async<Result<Removed>> ClusterState::remove_all() {

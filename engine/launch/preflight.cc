@@ -193,4 +193,30 @@ std::optional<QuotaRefusal> quota_refusal(const std::string& message) {
   return refusal;
 }
 
+Error pod_refusal(const std::string& step, Error refused, const std::string& message) {
+  struct Rule {
+    std::string_view sign;
+    const char* next;
+  };
+  constexpr Rule kRules[] = {
+      {"exceeded quota: ", "lower what @kubernetes asks for, or ask who runs the cluster for a larger quota"},
+      {"failed quota: ", "the quota wants limits for everything: @kubernetes(qos=\"guaranteed\") sets them"},
+      {" usage per ", "ask for what the namespace's LimitRange allows with @kubernetes(cpu=..., memory=..., disk=...)"},
+      {"violates PodSecurity", "use a namespace that allows it, or change @kubernetes(security_context=..., persistent_volume_claims=...)"},
+      {"error looking up service account", "correct @kubernetes(service_account=...), or make that account in the namespace"},
+      {"admission webhook", "ask who runs the cluster what this policy wants of a pod"}};
+  for (const Rule& rule : kRules) {
+    if (message.find(rule.sign) == std::string::npos) continue;
+    refused.kind = Kind::misuse;
+    refused.what = fmt::format("the cluster does not accept the pods of step `{}`", step);
+    refused.why = message;
+    refused.next = rule.next;
+    auto quota = quota_refusal(message);
+    if (quota) refused.why = quota->words + (quota->can_fit ? "" : ": it asks for more than the whole quota");
+    return refused;
+  }
+  if (refused.kind == Kind::misuse) refused.what = fmt::format("the cluster does not accept the pods of step `{}`", step);
+  return refused;
+}
+
 }  // namespace headrace::launch

@@ -55,4 +55,9 @@ struct QuotaRefusal {
 /// nullopt when it was not a quota that refused.
 [[nodiscard]] std::optional<QuotaRefusal> quota_refusal(const std::string& message);
 
+/// A create of a step's pod that was refused: `refused` as kube::refusal gives it, told apart by what has refused. Rights stay as
+/// they are; what admission refuses (quota, limit range, pod security, service account, webhooks) is `misuse`: another attempt would
+/// be refused as well.
+[[nodiscard]] Error pod_refusal(const std::string& step, Error refused, const std::string& message);
+
 }  // namespace headrace::launch

@@ -16,6 +16,8 @@ constexpr std::size_t kKeyDigits = 16;
 constexpr Duration kRenewMax = 5min;
 constexpr Duration kDeletionPause = 500ms;
 constexpr int kDeletionLooksMax = 60;
+/// A run does not wait for long to remove what the lease removes anyway.
+constexpr Duration kRemovalMax = 60s;
 
 std::int64_t whole_seconds(Duration duration) { return std::max<std::int64_t>(1, std::chrono::ceil<std::chrono::seconds>(duration).count()); }
 
@@ -112,6 +114,7 @@ loop::Async<Result<void>> RunOwner::remove() {
   remove.path = path() + "/" + owner_.name;
   // Without it, the API server leaves a Job's dependents as orphans.
   remove.body = Json{{"propagationPolicy", "Background"}};
+  remove.deadline = kRemovalMax;
   auto answer = co_await client_.call(remove);
   if (!answer) co_return std::move(answer).error();
   if (!answer->ok() && answer->status != 404) co_return kube::refusal(remove, *answer, client_.access());
