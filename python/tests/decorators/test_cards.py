@@ -101,7 +101,7 @@ class FakeChannel:
 def stored(tmp_path: Path, monkeypatch: Any) -> Path:
     monkeypatch.setattr("headrace.channel.store_channel", lambda: FakeChannel(tmp_path))
     monkeypatch.setattr("headrace.client.Task", FakeTask)
-    monkeypatch.setattr("headrace.client.cards.default_card_root", lambda root=None: "/cards")
+    monkeypatch.setattr("headrace.client.cards.default_card_root", lambda root=None, kind="local": "/cards")
     return tmp_path
 
 
