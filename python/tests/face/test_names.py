@@ -75,13 +75,11 @@ def test_configuration_set_under_the_old_name_counts() -> None:
     assert metaflow_config is settings
 
 
-def test_s3_and_deployer_import_and_say_what_to_do_when_used() -> None:
-    from metaflow import S3, Deployer
+def test_deployers_import_and_say_what_to_do_when_used() -> None:
+    from metaflow import Deployer
     from metaflow.exception import MetaflowException
     from metaflow.integrations import ArgoEvent
 
-    with pytest.raises(MetaflowException, match="not available"):
-        S3(s3root="s3://bucket")
     with pytest.raises(MetaflowException):
         Deployer("flow.py").argo_workflows()
     with pytest.raises(MetaflowException, match="Argo"):

@@ -27,6 +27,7 @@ class EchoServer(Server):
 
     def __init__(self) -> None:
         self.released = threading.Event()
+        self.waited_for = threading.Event()
         super().__init__()
         self.in_background = {"wait"}
 
@@ -34,6 +35,7 @@ class EchoServer(Server):
         return {"value": fields["value"]}, payload
 
     def op_wait(self, connection: Connection, fields: Any, payload: bytes) -> Tuple[Any, bytes]:
+        self.waited_for.set()
         assert self.released.wait(60)
         return {}, b"waited"
 
@@ -180,9 +182,13 @@ def test_an_exception_from_a_signal_leaves_the_channel_usable(channel: Channel, 
     def ring(signum: int, frame: Any) -> None:
         raise Alarm()
 
+    def ring_once_it_waits() -> None:
+        assert server.waited_for.wait(60)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGALRM)
+
     before = signal.signal(signal.SIGALRM, ring)
     try:
-        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        threading.Thread(target=ring_once_it_waits).start()
         with pytest.raises(Alarm):
             channel.request("wait")
         # The late answer comes in front of the next one and is dropped.
