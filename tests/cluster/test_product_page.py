@@ -45,10 +45,11 @@ def test_with_kubernetes_runs_every_step_in_a_pod(numpy_place: PodPlace) -> None
 
 
 def test_kubernetes_on_one_step_leaves_the_others_here(numpy_place: PodPlace) -> None:
-    numpy_place.flow("BigSum.py", SMALL.replace("step, resources", "step, kubernetes").replace("@resources", "@kubernetes"))
+    flow = SMALL.replace("step, resources", "step, kubernetes").replace("@resources", "@kubernetes")
+    numpy_place.flow("BigSum.py", flow.replace("        import numpy\n", "        import numpy\n        print('summing')\n"))
     ran = numpy_place.run("BigSum.py")
     assert ran.code == 0, ran
-    assert any("/start/1 " in line and "[pod hr-start-" in line for line in ran.lines), ran
+    assert any("/start/1 " in line and "[pod hr-start-" in line and line.endswith("summing") for line in ran.lines), ran
     assert not any("/end/2 " in line and "[pod " in line for line in ran.lines), ran
     assert re.search(SUM, ran.stdout), ran
 
