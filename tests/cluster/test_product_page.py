@@ -64,7 +64,8 @@ def test_second_program_as_it_stands_names_the_import_to_add(numpy_place: PodPla
 
 
 def test_second_program_sums_in_parallel_in_a_pod(numpy_place: PodPlace) -> None:
-    numpy_place.flow("BigSum.py", SMALL_SECOND.replace("batch, parallel_map", "kubernetes, parallel_map"))
+    flow = SMALL_SECOND.replace("batch, parallel_map", "kubernetes, parallel_map")
+    numpy_place.flow("BigSum.py", flow.replace("        import numpy\n", "        import numpy\n        print('summing')\n"))
     ran = numpy_place.run("BigSum.py")
     assert ran.code == 0, ran
     assert re.search(SUM, ran.stdout) and "[pod hr-start-" in ran.stdout, ran
