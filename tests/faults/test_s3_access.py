@@ -43,6 +43,8 @@ class CredentialsServer:
         server = self
 
         class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
             def answer(self) -> None:
                 server.asked.append("%s %s" % (self.command, self.path))
                 body = answers.get(self.path, "").encode()
