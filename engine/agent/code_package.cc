@@ -10,9 +10,9 @@
 
 #include <fmt/format.h>
 
-#include "codec/gzip.h"
 #include "codec/tar.h"
 #include "loop/unique_fd.h"
+#include "store/archive.h"
 
 namespace headrace::agent {
 namespace {
@@ -58,24 +58,6 @@ class Unpacker : public codec::TarSink {
   loop::UniqueFd file_;
 };
 
-Result<void> unpack(store::BlobReader& blob, Unpacker& files) {
-  codec::GzipReader gzip;
-  codec::TarReader tar(files);
-  std::string buffer(256 << 10, '\0');
-  for (;;) {
-    const std::string_view piece = HR_TRY(blob.next());
-    if (piece.empty()) break;
-    gzip.feed(piece);
-    for (;;) {
-      const std::size_t size = HR_TRY(gzip.read(buffer.data(), buffer.size()));
-      if (size == 0) break;
-      HR_TRY(tar.feed(std::string_view(buffer).substr(0, size)));
-    }
-  }
-  HR_TRY(gzip.finish());
-  return tar.finish();
-}
-
 }  // namespace
 
 Result<void> unpack_code(store::BlobStore& blobs, const wire::CodePackage& code, const std::string& folder) {
@@ -84,7 +66,7 @@ Result<void> unpack_code(store::BlobStore& blobs, const wire::CodePackage& code,
   auto blob = blobs.raw_reader(BlobKey(code.sha), use);
   if (!blob) return std::move(blob).error().at(place);
   Unpacker files(folder);
-  auto unpacked = unpack(**blob, files);
+  auto unpacked = store::read_archive(**blob, files);
   if (!unpacked) return std::move(unpacked).error().at(place);
   return {};
 }

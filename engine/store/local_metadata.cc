@@ -8,6 +8,7 @@
 #include "codec/gzip.h"
 #include "codec/json.h"
 #include "codec/tar.h"
+#include "store/archive.h"
 #include "store/blob_store.h"
 #include "store/reader.h"
 
@@ -89,24 +90,6 @@ class Records : public codec::TarSink {
   std::string* into_ = nullptr;
 };
 
-Result<void> unpack(BlobReader& blob, Records& records) {
-  codec::GzipReader gzip;
-  codec::TarReader tar(records);
-  std::string buffer(64 << 10, '\0');
-  for (;;) {
-    const std::string_view piece = HR_TRY(blob.next());
-    if (piece.empty()) break;
-    gzip.feed(piece);
-    for (;;) {
-      const std::size_t size = HR_TRY(gzip.read(buffer.data(), buffer.size()));
-      if (size == 0) break;
-      HR_TRY(tar.feed(std::string_view(buffer).substr(0, size)));
-    }
-  }
-  HR_TRY(gzip.finish());
-  return tar.finish();
-}
-
 Result<void> put_records(Backend& meta, const Place& place, const Records& records) {
   for (const Object& object : records.step) HR_TRY(meta.put_new(object.key, object.bytes));
   if (HR_TRY(meta.put_new_tree(place.task, records.task))) return {};
@@ -140,7 +123,7 @@ Result<bool> fetch_local_metadata(Backend& data, Backend& meta, const FlowName& 
   const BlobUse use{.name = "local_metadata", .path = attempt.task.str()};
   const auto blob = HR_TRY(BlobStore(data, flow).raw_reader(BlobKey(key.get<std::string>()), use));
   Records records(place);
-  if (auto unpacked = unpack(*blob, records); !unpacked) return std::move(unpacked).error().at(data.location(place.object));
+  if (auto unpacked = read_archive(*blob, records); !unpacked) return std::move(unpacked).error().at(data.location(place.object));
   HR_TRY(put_records(meta, place, records));
   return true;
 }
