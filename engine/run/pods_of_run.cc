@@ -78,8 +78,7 @@ loop::Async<Result<void>> Driver::store_package() {
 }
 
 wire::AgentSpec Driver::agent_spec_of(const attempt::Assignment& assignment) const {
-  const flow::Step& step = *std::find_if(spec_.graph.steps().begin(), spec_.graph.steps().end(),
-                                         [&](const flow::Step& each) { return each.name == assignment.path.task.step; });
+  const flow::Step& step = spec_.graph.step(*spec_.graph.find(assignment.path.task.step.str()));
   wire::AgentSpec spec{.flow = spec_.flow,
                        .run = facts_.identity.run,
                        .user = spec_.user,
