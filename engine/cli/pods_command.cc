@@ -7,7 +7,7 @@
 #include <fmt/format.h>
 
 #include "cli/cluster.h"
-#include "codec/json.h"
+#include "codec/json_path.h"
 #include "console/error_block.h"
 #include "console/output.h"
 #include "kube/client.h"
@@ -19,6 +19,7 @@ namespace headrace::cli {
 namespace {
 
 using codec::Json;
+using codec::text_at;
 
 struct Options {
   bool kill = false;
@@ -52,17 +53,6 @@ Result<Options> parse(std::span<const std::string> arguments) {
   }
   if (options.flow.empty() || options.namespaces.empty()) return misuse("`headrace pods` needs --flow and --namespace");
   return options;
-}
-
-/// The text at a path of names; "" where there is none.
-std::string text_at(const Json& json, std::initializer_list<std::string_view> names) {
-  const Json* at = &json;
-  for (const std::string_view name : names) {
-    const auto found = at->is_object() ? at->find(name) : at->end();
-    if (found == at->end()) return {};
-    at = &*found;
-  }
-  return at->is_string() ? at->get<std::string>() : std::string();
 }
 
 /// Whether an object belongs to the runs that were asked for.

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "codec/json_path.h"
 #include "codec/timestamp.h"
 #include "kube/request.h"
 
@@ -11,12 +12,6 @@ namespace headrace::kube {
 namespace {
 
 constexpr std::size_t kMessageBytesMax = 1000;
-
-std::string text_field(const codec::Json& body, const char* key) {
-  if (!body.is_object()) return "";
-  const auto found = body.find(key);
-  return found != body.end() && found->is_string() ? found->get<std::string>() : "";
-}
 
 std::vector<std::string> split_path(std::string_view path) {
   std::vector<std::string> parts;
@@ -67,10 +62,10 @@ void explain_denied(Error& error, const Target& target, const Answer& answer, co
 void explain_missing(Error& error, const Target& target, const Answer& answer) {
   const auto details = answer.body.is_object() ? answer.body.find("details") : answer.body.end();
   const bool namespace_missing = answer.body.is_object() && details != answer.body.end() && details->is_object() &&
-                                 text_field(*details, "kind") == "namespaces";
+                                 codec::text_at(*details, "kind") == "namespaces";
   if (namespace_missing) {
     error.next = fmt::format("create the namespace `{}`, or choose another one", target.namespace_);
-  } else if (text_field(answer.body, "kind") != "Status") {
+  } else if (codec::text_at(answer.body, "kind") != "Status") {
     error.next = "check that the address is that of a Kubernetes API server";
   } else if (target.name.empty()) {
     error.next = "this cluster does not have that kind of object";
@@ -79,10 +74,10 @@ void explain_missing(Error& error, const Target& target, const Answer& answer) {
 
 }  // namespace
 
-std::string Answer::reason() const { return text_field(body, "reason"); }
+std::string Answer::reason() const { return codec::text_at(body, "reason"); }
 
 std::string Answer::message() const {
-  std::string text = text_field(body, "message");
+  std::string text = codec::text_at(body, "message");
   if (text.empty() && body.is_string()) text = body.get<std::string>();
   if (text.size() > kMessageBytesMax) text = text.substr(0, kMessageBytesMax) + "...";
   for (char& c : text) {

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "base/random.h"
+#include "codec/json_path.h"
 
 namespace headrace::kube {
 
@@ -38,13 +39,7 @@ void slim(codec::Json& pod) {
 }
 
 /// `metadata.KEY` of a pod; empty if it is not there.
-std::string metadata_of(const codec::Json& pod, const char* key) {
-  if (!pod.is_object()) return "";
-  const auto metadata = pod.find("metadata");
-  if (metadata == pod.end() || !metadata->is_object()) return "";
-  const auto value = metadata->find(key);
-  return value != metadata->end() && value->is_string() ? value->get<std::string>() : "";
-}
+std::string metadata_of(const codec::Json& pod, const char* key) { return codec::text_at(pod, {"metadata", key}); }
 
 bool too_old(const Error& error) { return error.kind == Kind::missing || error.why.find("Too large resource version") != std::string::npos; }
 

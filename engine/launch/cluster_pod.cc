@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "base/check.h"
+#include "codec/json_path.h"
 #include "launch/cluster_state.h"
 #include "launch/preflight.h"
 
@@ -12,6 +13,7 @@ namespace headrace::launch {
 namespace {
 
 using codec::Json;
+using codec::text_at;
 
 /// A container's end may be told before the pod's own reason (a deadline, an eviction), which is waited for this long.
 constexpr Duration kSettleMax = 2s;
@@ -24,12 +26,6 @@ constexpr Duration kQuotaPauseMax = 15s;
 constexpr int kConflictsMax = 20;
 constexpr Duration kConflictPause = 200ms;
 constexpr std::string_view kViolatesRestricted = "violates PodSecurity \"restricted";
-
-std::string text_at(const Json& object, const char* part, const char* key) {
-  if (!object.is_object() || !object.contains(part)) return {};
-  auto text = codec::find_string(object[part], key);
-  return text && *text ? **text : std::string{};
-}
 
 /// Says why a pod waits: at once when it is out of the ordinary, again when the reason changes, and each half minute.
 class WaitNotes {
@@ -114,10 +110,9 @@ loop::Async<void> ClusterState::look_at_warnings(RunNamespace& space) {
   }
   space.warnings.clear();
   for (const Json& item : listed->items) {
-    const std::string reason = item.is_object() && item.contains("reason") && item["reason"].is_string() ? item["reason"].get<std::string>() : "";
+    const std::string reason = text_at(item, "reason");
     if (!only_event_tells(reason)) continue;
-    const auto message = codec::find_string(item, "message");
-    space.warnings[text_at(item, "involvedObject", "name")] = reason + " - " + (message && *message ? **message : std::string{});
+    space.warnings[text_at(item, {"involvedObject", "name"})] = reason + " - " + text_at(item, "message");
   }
   // Somebody has deleted parts of the agent: pods go on when they are there again.
   const bool broken = std::any_of(space.warnings.begin(), space.warnings.end(), [&](const auto& warning) {

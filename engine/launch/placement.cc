@@ -6,26 +6,18 @@
 
 #include <fmt/format.h>
 
+#include "codec/json_path.h"
+
 namespace headrace::launch {
 
 namespace {
 
 using codec::Json;
+using codec::text_at;
+using codec::value_at;
 
 constexpr double kMega = 1e6;
 constexpr const char* kArchitectureLabel = "kubernetes.io/arch";
-
-std::string text_at(const Json& object, const char* key) {
-  auto found = object.find(key);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string{};
-}
-
-const Json& part(const Json& object, const char* key) {
-  static const Json kNone = Json::object();
-  if (!object.is_object()) return kNone;
-  auto found = object.find(key);
-  return found == object.end() ? kNone : *found;
-}
 
 bool tolerates(const Json& toleration, const Json& taint) {
   if (!toleration.is_object()) return false;
@@ -120,17 +112,17 @@ std::optional<double> parse_quantity(std::string_view text) {
 
 NodeFacts read_node(const Json& node) {
   NodeFacts facts;
-  facts.name = text_at(part(node, "metadata"), "name");
-  for (const auto& [name, value] : part(part(node, "metadata"), "labels").items()) {
+  facts.name = text_at(node, {"metadata", "name"});
+  for (const auto& [name, value] : value_at(node, {"metadata", "labels"}).items()) {
     if (value.is_string()) facts.labels[name] = value.get<std::string>();
   }
-  const Json& spec = part(node, "spec");
+  const Json& spec = value_at(node, "spec");
   auto cordoned = spec.find("unschedulable");
   facts.cordoned = cordoned != spec.end() && *cordoned == true;
-  for (const Json& taint : part(spec, "taints")) {
+  for (const Json& taint : value_at(spec, "taints")) {
     if (taint.is_object() && text_at(taint, "effect") != "PreferNoSchedule") facts.taints.push_back(taint);
   }
-  for (const auto& [name, value] : part(part(node, "status"), "allocatable").items()) {
+  for (const auto& [name, value] : value_at(node, {"status", "allocatable"}).items()) {
     if (!value.is_string()) continue;
     if (auto amount = parse_quantity(value.get<std::string>())) facts.allocatable[name] = *amount;
   }

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "codec/json_path.h"
 #include "codec/timestamp.h"
 
 namespace headrace::launch {
@@ -12,21 +13,11 @@ namespace headrace::launch {
 namespace {
 
 using codec::Json;
-
-const Json& part(const Json& object, const char* key) {
-  static const Json kNone;
-  if (!object.is_object()) return kNone;
-  auto found = object.find(key);
-  return found == object.end() ? kNone : *found;
-}
-
-std::string text(const Json& object, const char* key) {
-  const Json& value = part(object, key);
-  return value.is_string() ? value.get<std::string>() : std::string{};
-}
+using codec::text_at;
+using codec::value_at;
 
 int number(const Json& object, const char* key) {
-  const Json& value = part(object, key);
+  const Json& value = value_at(object, key);
   return value.is_number_integer() ? value.get<int>() : 0;
 }
 
@@ -41,26 +32,26 @@ PodPhase phase_of(const std::string& name) {
 ContainerEnd end_of(const Json& terminated) {
   return ContainerEnd{.exit_code = number(terminated, "exitCode"),
                       .signal = number(terminated, "signal"),
-                      .reason = text(terminated, "reason"),
-                      .message = text(terminated, "message")};
+                      .reason = text_at(terminated, "reason"),
+                      .message = text_at(terminated, "message")};
 }
 
 void read_containers(const Json& status, std::string_view container, PodFacts& facts) {
-  const Json& list = part(status, "containerStatuses");
+  const Json& list = value_at(status, "containerStatuses");
   if (!list.is_array()) return;
   for (const Json& one : list) {
-    const Json& state = part(one, "state");
-    const bool runs = part(state, "running").is_object();
-    if (text(one, "name") != container) {
+    const Json& state = value_at(one, "state");
+    const bool runs = value_at(state, "running").is_object();
+    if (text_at(one, "name") != container) {
       facts.others_run |= runs;
       continue;
     }
-    const Json& terminated = part(state, "terminated");
-    const Json& waiting = part(state, "waiting");
+    const Json& terminated = value_at(state, "terminated");
+    const Json& waiting = value_at(state, "waiting");
     facts.started = runs || terminated.is_object();
     if (terminated.is_object()) facts.end = end_of(terminated);
-    facts.waiting_reason = text(waiting, "reason");
-    facts.waiting_message = text(waiting, "message");
+    facts.waiting_reason = text_at(waiting, "reason");
+    facts.waiting_message = text_at(waiting, "message");
   }
 }
 
@@ -68,46 +59,46 @@ std::string dash(const std::string& a, const std::string& b) { return b.empty() 
 
 /// A sidecar: it starts with the init containers and stays.
 bool is_sidecar(const Json& spec, const std::string& name) {
-  const Json& list = part(spec, "initContainers");
+  const Json& list = value_at(spec, "initContainers");
   if (!list.is_array()) return false;
   return std::any_of(list.begin(), list.end(),
-                     [&](const Json& one) { return text(one, "name") == name && text(one, "restartPolicy") == "Always"; });
+                     [&](const Json& one) { return text_at(one, "name") == name && text_at(one, "restartPolicy") == "Always"; });
 }
 
 void read_init(const Json& spec, const Json& status, PodFacts& facts) {
-  const Json& list = part(status, "initContainerStatuses");
+  const Json& list = value_at(status, "initContainerStatuses");
   if (!list.is_array()) return;
   for (const Json& one : list) {
-    const Json& state = part(one, "state");
-    const std::string name = text(one, "name");
-    const bool starting = part(one, "started") != true;
-    if (part(state, "running").is_object() && (starting || !is_sidecar(spec, name))) facts.init = fmt::format("Init container {} is running", name);
-    const Json& waiting = part(state, "waiting");
-    if (waiting.is_object() && text(waiting, "reason") != "PodInitializing") {
-      facts.init = fmt::format("Init container {} is waiting - {}", name, dash(text(waiting, "reason"), text(waiting, "message")));
+    const Json& state = value_at(one, "state");
+    const std::string name = text_at(one, "name");
+    const bool starting = value_at(one, "started") != true;
+    if (value_at(state, "running").is_object() && (starting || !is_sidecar(spec, name))) facts.init = fmt::format("Init container {} is running", name);
+    const Json& waiting = value_at(state, "waiting");
+    if (waiting.is_object() && text_at(waiting, "reason") != "PodInitializing") {
+      facts.init = fmt::format("Init container {} is waiting - {}", name, dash(text_at(waiting, "reason"), text_at(waiting, "message")));
     }
-    const Json& terminated = part(state, "terminated");
+    const Json& terminated = value_at(state, "terminated");
     if (terminated.is_object() && number(terminated, "exitCode") != 0) {
       facts.init = fmt::format("Init container {} has failed - {} (exit code {})", name,
-                               dash(text(terminated, "reason"), text(terminated, "message")), number(terminated, "exitCode"));
+                               dash(text_at(terminated, "reason"), text_at(terminated, "message")), number(terminated, "exitCode"));
     }
     if (!facts.init.empty()) return;
   }
 }
 
 void read_conditions(const Json& status, PodFacts& facts) {
-  const Json& list = part(status, "conditions");
+  const Json& list = value_at(status, "conditions");
   if (!list.is_array()) return;
   bool ready = true, containers_ready = false;
   for (const Json& one : list) {
-    const std::string type = text(one, "type");
-    const std::string value = text(one, "status");
+    const std::string type = text_at(one, "type");
+    const std::string value = text_at(one, "status");
     if (type == "PodScheduled" && value == "False") {
-      facts.unscheduled_reason = text(one, "reason");
-      facts.unscheduled_message = text(one, "message");
+      facts.unscheduled_reason = text_at(one, "reason");
+      facts.unscheduled_message = text_at(one, "message");
     } else if (type == "DisruptionTarget" && value == "True") {
-      facts.disruption_reason = text(one, "reason");
-      facts.disruption_message = text(one, "message");
+      facts.disruption_reason = text_at(one, "reason");
+      facts.disruption_message = text_at(one, "message");
     } else if (type == "Ready") {
       ready = value == "True";
     } else if (type == "ContainersReady") {
@@ -119,13 +110,13 @@ void read_conditions(const Json& status, PodFacts& facts) {
 }
 
 void read_metadata(const Json& metadata, PodFacts& facts) {
-  facts.name = text(metadata, "name");
-  facts.uid = text(metadata, "uid");
-  if (const std::string time = text(metadata, "deletionTimestamp"); !time.empty()) {
+  facts.name = text_at(metadata, "name");
+  facts.uid = text_at(metadata, "uid");
+  if (const std::string time = text_at(metadata, "deletionTimestamp"); !time.empty()) {
     facts.deleting = codec::from_iso(time).value_or(WallTime{});
   }
-  const Json& owners = part(metadata, "ownerReferences");
-  if (owners.is_array() && !owners.empty()) facts.owner_uid = text(owners[0], "uid");
+  const Json& owners = value_at(metadata, "ownerReferences");
+  if (owners.is_array() && !owners.empty()) facts.owner_uid = text_at(owners[0], "uid");
 }
 
 std::string one_line(std::string text) {
@@ -151,15 +142,15 @@ PodWait wait(std::string words, std::string key, bool ordinary) {
 
 PodFacts read_pod(const Json& pod, std::string_view container) {
   PodFacts facts;
-  read_metadata(part(pod, "metadata"), facts);
-  facts.node = text(part(pod, "spec"), "nodeName");
-  const Json& status = part(pod, "status");
-  facts.phase = phase_of(text(status, "phase"));
-  facts.reason = text(status, "reason");
-  facts.message = text(status, "message");
-  facts.node_ip = text(status, "hostIP");
+  read_metadata(value_at(pod, "metadata"), facts);
+  facts.node = text_at(value_at(pod, "spec"), "nodeName");
+  const Json& status = value_at(pod, "status");
+  facts.phase = phase_of(text_at(status, "phase"));
+  facts.reason = text_at(status, "reason");
+  facts.message = text_at(status, "message");
+  facts.node_ip = text_at(status, "hostIP");
   read_containers(status, container, facts);
-  read_init(part(pod, "spec"), status, facts);
+  read_init(value_at(pod, "spec"), status, facts);
   read_conditions(status, facts);
   return facts;
 }

@@ -4,26 +4,18 @@
 
 #include <fmt/format.h>
 
+#include "codec/json_path.h"
+
 namespace headrace::launch {
 
 namespace {
 
 using codec::Json;
+using codec::text_at;
+using codec::value_at;
 
 /// Later calls wait for a cluster that is away for minutes; one that never answered is more likely named wrongly.
 constexpr Duration kFirstAnswerMax = 30s;
-
-const Json& part(const Json& object, const char* key) {
-  static const Json kNone;
-  if (!object.is_object()) return kNone;
-  auto found = object.find(key);
-  return found == object.end() ? kNone : *found;
-}
-
-std::string text(const Json& object, const char* key) {
-  const Json& value = part(object, key);
-  return value.is_string() ? value.get<std::string>() : std::string{};
-}
 
 bool names(const Json& list, const std::string& value) {
   if (!list.is_array()) return false;
@@ -39,10 +31,10 @@ bool names_resource(const Json& list, const std::string& resource) {
 
 bool allows(const Json& rule, const Right& right) {
   // A rule for named objects does not allow making or listing others.
-  const Json& only = part(rule, "resourceNames");
+  const Json& only = value_at(rule, "resourceNames");
   if (only.is_array() && !only.empty()) return false;
-  return names(part(rule, "verbs"), right.verb) && names(part(rule, "apiGroups"), right.group) &&
-         names_resource(part(rule, "resources"), right.resource);
+  return names(value_at(rule, "verbs"), right.verb) && names(value_at(rule, "apiGroups"), right.group) &&
+         names_resource(value_at(rule, "resources"), right.resource);
 }
 
 std::string described(const std::vector<Right>& rights) {
@@ -94,10 +86,10 @@ const std::vector<Right>& rights_needed() {
 }
 
 std::vector<Right> rights_missing(const Json& review) {
-  const Json& status = part(review, "status");
-  const Json& rules = part(status, "resourceRules");
+  const Json& status = value_at(review, "status");
+  const Json& rules = value_at(status, "resourceRules");
   std::vector<Right> missing;
-  if (!rules.is_array() || part(status, "incomplete") == true) return missing;
+  if (!rules.is_array() || value_at(status, "incomplete") == true) return missing;
   for (const Right& right : rights_needed()) {
     if (std::none_of(rules.begin(), rules.end(), [&](const Json& rule) { return allows(rule, right); })) missing.push_back(right);
   }
@@ -118,14 +110,14 @@ loop::Async<Result<NamespaceFacts>> look_at_namespace(kube::Client& client, std:
                     .next = "correct @kubernetes(namespace=...) or METAFLOW_KUBERNETES_NAMESPACE, or make it: kubectl create namespace " + ns};
   }
   if (!answer->ok()) co_return kube::refusal(call, *answer, client.access());
-  if (text(part(answer->body, "status"), "phase") == "Terminating") {
+  if (text_at(answer->body, {"status", "phase"}) == "Terminating") {
     co_return Error{.kind = Kind::misuse,
                     .what = fmt::format("namespace `{}` is being deleted", ns),
                     .where = client.access().described(),
                     .next = "wait until it is gone and make it again, or use another namespace"};
   }
   facts.known = true;
-  facts.restricted = text(part(part(answer->body, "metadata"), "labels"), "pod-security.kubernetes.io/enforce") == "restricted";
+  facts.restricted = text_at(answer->body, {"metadata", "labels", "pod-security.kubernetes.io/enforce"}) == "restricted";
   co_return facts;
 }
 

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "codec/json_path.h"
 #include "codec/timestamp.h"
 
 namespace headrace::launch {
@@ -11,6 +12,7 @@ namespace headrace::launch {
 namespace {
 
 using codec::Json;
+using codec::text_at;
 
 constexpr std::size_t kKeyDigits = 16;
 constexpr Duration kRenewMax = 5min;
@@ -20,12 +22,6 @@ constexpr int kDeletionLooksMax = 60;
 constexpr Duration kRemovalMax = 60s;
 
 std::int64_t whole_seconds(Duration duration) { return std::max<std::int64_t>(1, std::chrono::ceil<std::chrono::seconds>(duration).count()); }
-
-std::string text_at(const Json& object, const char* part, const char* key) {
-  if (!object.is_object() || !object.contains(part)) return {};
-  auto text = codec::find_string(object[part], key);
-  return text && *text ? **text : std::string{};
-}
 
 }  // namespace
 
@@ -56,10 +52,10 @@ Duration RunOwner::interval() const { return std::min<Duration>(lease_ / 3, kRen
 std::string RunOwner::path() const { return fmt::format("/apis/batch/v1/namespaces/{}/jobs", namespace_); }
 
 void RunOwner::take(const codec::Json& job) {
-  owner_ = Owner{.name = text_at(job, "metadata", "name"), .uid = text_at(job, "metadata", "uid")};
+  owner_ = Owner{.name = text_at(job, {"metadata", "name"}), .uid = text_at(job, {"metadata", "uid"})};
   Duration age{0};
   // One that was there already: its clock has run for a while.
-  if (auto since = codec::from_iso(text_at(job, "status", "startTime"))) age = std::max<Duration>(Duration{0}, loop_.wall_now() - *since);
+  if (auto since = codec::from_iso(text_at(job, {"status", "startTime"}))) age = std::max<Duration>(Duration{0}, loop_.wall_now() - *since);
   started_ = loop_.now() - age;
 }
 
@@ -83,7 +79,7 @@ loop::Async<Result<void>> RunOwner::ensure() {
     auto found = co_await client_.call(get);
     if (!found) co_return std::move(found).error().at(place);
     if (!found->ok() && found->status != 404) co_return kube::refusal(get, *found, client_.access()).at(place);
-    if (found->ok() && text_at(found->body, "metadata", "deletionTimestamp").empty()) {
+    if (found->ok() && text_at(found->body, {"metadata", "deletionTimestamp"}).empty()) {
       take(found->body);
       auto renewed = co_await renew();
       co_return renewed;
