@@ -99,7 +99,7 @@ int agent_command(std::span<const std::string> arguments) {
     text.drain(2s);
     return text.broken() ? 1 : 0;
   }
-  loop::reset_signals();
+  loop::reset_signals(loop::kEndings);
   console::Output out(1);
   const int code = run_agent(out);
   out.drain(2s);

@@ -128,7 +128,7 @@ int conduct(Options options, console::Output& out, console::Output& err) {
 
 int conduct_command(std::span<const std::string> arguments) {
   // What Python ignores or blocks stays so over exec.
-  loop::reset_signals();
+  loop::reset_signals(loop::kEndings);
   raise_descriptor_limit();
   console::Output out(1);
   console::Output err(2);

@@ -51,14 +51,14 @@ Async<int> next_of(std::shared_ptr<State> state) {
 
 Async<int> Signals::next() { return next_of(state_); }
 
-void reset_signals() {
+void reset_signals(std::initializer_list<int> held) {
   for (int number = 1; number < NSIG; ++number) {
     if (number != SIGKILL && number != SIGSTOP) (void)std::signal(number, number == SIGPIPE ? SIG_IGN : SIG_DFL);
   }
-  sigset_t held;
-  sigemptyset(&held);
-  for (const int number : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&held, number);
-  sigprocmask(SIG_SETMASK, &held, nullptr);
+  sigset_t blocked;
+  sigemptyset(&blocked);
+  for (const int number : held) sigaddset(&blocked, number);
+  sigprocmask(SIG_SETMASK, &blocked, nullptr);
 }
 
 }  // namespace headrace::loop

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <csignal>
 #include <initializer_list>
 #include <memory>
 
@@ -28,8 +29,11 @@ class Signals {
 };
 
 /// Gives every signal its default action and unblocks all, whatever Python left in the process that becomes the engine.
-/// Two exceptions: SIGPIPE is ignored (a broken pipe is an error value), and SIGINT, SIGTERM and SIGHUP are held back until a
-/// `Signals` takes them: one that came in between would end the process without a word. Call before threads start.
-void reset_signals();
+/// Two exceptions: SIGPIPE is ignored (a broken pipe is an error value), and those `held` stay blocked until a `Signals` takes
+/// them, which must then come: for a command that would be ended without a word in between. Call before threads start.
+void reset_signals(std::initializer_list<int> held = {});
+
+/// What asks a process to end.
+inline constexpr std::initializer_list<int> kEndings = {SIGINT, SIGTERM, SIGHUP};
 
 }  // namespace headrace::loop

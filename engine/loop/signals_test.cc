@@ -57,11 +57,11 @@ TEST(Signals, ResetTakesBackWhatPythonLeft) {
   (void)::sigaction(SIGPIPE, nullptr, &action);
   EXPECT_EQ(action.sa_handler, SIG_IGN);
   pthread_sigmask(SIG_SETMASK, nullptr, &set);
-  EXPECT_EQ(sigismember(&set, SIGUSR2), 0);
+  for (const int number : {SIGUSR2, SIGINT, SIGTERM, SIGHUP}) EXPECT_EQ(sigismember(&set, number), 0) << number;
 }
 
 TEST(Signals, AnInterruptBeforeTheWatchIsNotLost) {
-  reset_signals();
+  reset_signals(kEndings);
   ASSERT_EQ(::kill(::getpid(), SIGINT), 0);
   EventLoop loop;
   Signals signals(loop, {SIGINT});

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -56,6 +58,16 @@ class F(FlowSpec):
 if __name__ == "__main__":
     F()
 '''
+
+
+KUBECONFIG = """
+apiVersion: v1
+kind: Config
+current-context: one
+clusters: [{name: one, cluster: {server: "http://127.0.0.1:%d"}}]
+users: [{name: one, user: {token: secret}}]
+contexts: [{name: one, context: {cluster: one, user: one}}]
+"""
 
 
 @pytest.fixture
@@ -158,3 +170,19 @@ def test_files_that_tell_others_about_a_run(engine: Any, folder: Path) -> None:
         "run_id": run_id, "flow_name": "F", "metadata": "local@%s" % folder,
     }
     assert (folder / ".metaflow" / "F" / "latest_run").read_text() == run_id
+
+
+def test_a_look_for_pods_can_be_interrupted(folder: Path) -> None:
+    if not os.path.exists(ENGINE):
+        pytest.skip("no engine at %s: build it, or set HEADRACE_ENGINE" % ENGINE)
+    with socket.create_server(("127.0.0.1", 0)) as server:  # takes connections and never answers
+        (folder / "kubeconfig").write_text(KUBECONFIG % server.getsockname()[1])
+        asking = subprocess.Popen([ENGINE, "pods", "list", "--flow", "F", "--namespace", "default"],
+                                  env=environment(KUBECONFIG=str(folder / "kubeconfig")), stderr=subprocess.PIPE)
+        try:
+            server.accept()
+            asking.send_signal(signal.SIGINT)
+            assert asking.wait(60) == -signal.SIGINT
+        finally:
+            asking.kill()
+            asking.communicate()
