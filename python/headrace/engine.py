@@ -5,7 +5,7 @@ from __future__ import annotations
 import _socket
 import os
 from _thread import allocate_lock
-from typing import Dict, Optional
+from typing import Dict, List, NoReturn, Optional
 
 from ._version import WIRE_VERSION
 from .channel import Door
@@ -29,6 +29,21 @@ def engine_path() -> str:
         next="point $%s to the executable `headrace`, or unset it" % ENGINE_VARIABLE
         if chosen
         else "install headrace with pip, or build the engine and set $%s to it" % ENGINE_VARIABLE,
+    )
+
+
+def become_engine(path: str, arguments: List[str]) -> NoReturn:
+    """Replaces this process by the engine, with the settings that it needs. Raises EngineMissing."""
+    try:
+        os.execve(path, [path] + arguments, engine_environment())
+    except OSError as error:
+        raise _not_started(path, error) from error
+
+
+def _not_started(path: str, error: OSError) -> EngineMissing:
+    return EngineMissing(
+        "failed", "the Headrace engine cannot be started", where=path, why=str(error),
+        next="check that it is an executable for this machine",
     )
 
 
@@ -112,10 +127,7 @@ def _spawn_store(environment: Dict[str, str]) -> Door:
         )
     except OSError as error:
         mine.close()
-        raise EngineMissing(
-            "failed", "the Headrace engine cannot be started", where=path, why=str(error),
-            next="check that it is an executable for this machine",
-        ) from error
+        raise _not_started(path, error) from error
     finally:
         theirs.close()
     return Door(mine.detach())

@@ -7,7 +7,6 @@ import sys
 from typing import Any, Dict, List, Optional, Tuple
 
 from ._version import WIRE_VERSION
-from .errors import EngineMissing
 
 #: `(name, type, pickle)` of an artifact of `_parameters`.
 Constant = Tuple[str, str, bytes]
@@ -183,7 +182,7 @@ def _write_spec(spec: Dict[str, Any], pickles: List[bytes]) -> int:
 def _become_engine(path: str, spec_fd: int, link: int) -> None:
     import signal
 
-    from .engine import engine_environment
+    from .engine import become_engine
 
     os.set_inheritable(spec_fd, True)
     os.set_inheritable(link, True)
@@ -192,15 +191,7 @@ def _become_engine(path: str, spec_fd: int, link: int) -> None:
         signal.signal(number, signal.SIG_DFL)
     # A Ctrl-C from here on is for the engine, which hears it as soon as it listens.
     signal.pthread_sigmask(signal.SIG_SETMASK, [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-    try:
-        os.execve(
-            path, [path, "conduct", "--spec-fd", str(spec_fd), "--host-fd", str(link)], engine_environment()
-        )
-    except OSError as error:
-        raise EngineMissing(
-            "failed", "the Headrace engine cannot be started", where=path, why=str(error),
-            next="check that it is an executable for this machine",
-        ) from error
+    become_engine(path, ["conduct", "--spec-fd", str(spec_fd), "--host-fd", str(link)])
 
 
 def base_spec(

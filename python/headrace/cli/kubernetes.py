@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any, Callable, List, Optional
 
 import click
 
-from ..errors import CommandException, EngineMissing
+from ..errors import CommandException
 
 _Command = Callable[..., None]
 
@@ -31,14 +30,14 @@ def _which_pods(command: _Command) -> _Command:
 @_which_pods
 @click.pass_obj
 def list_pods(obj: Any, my_runs: bool, user: Optional[str], run_id: Optional[str]) -> None:
-    _become_engine(obj, "list", my_runs, user, run_id)
+    _ask_engine(obj, "list", my_runs, user, run_id)
 
 
 @kubernetes.command(help="Terminate unfinished Kubernetes tasks of this flow.")
 @_which_pods
 @click.pass_obj
 def kill(obj: Any, my_runs: bool, user: Optional[str], run_id: Optional[str]) -> None:
-    _become_engine(obj, "kill", my_runs, user, run_id)
+    _ask_engine(obj, "kill", my_runs, user, run_id)
 
 
 @kubernetes.command("step", hidden=True, context_settings={"ignore_unknown_options": True},
@@ -64,13 +63,12 @@ def _namespaces(obj: Any) -> List[str]:
     return found
 
 
-def _become_engine(obj: Any, verb: str, my_runs: bool, user: Optional[str], run_id: Optional[str]) -> None:
+def _ask_engine(obj: Any, verb: str, my_runs: bool, user: Optional[str], run_id: Optional[str]) -> None:
     from ..decorators.cloud_values import parse_cli_options
-    from ..engine import engine_path
+    from ..engine import become_engine, engine_path
 
     flow, run_id, user = parse_cli_options(obj.flow.name, run_id, user, my_runs, obj.echo)
-    path = engine_path()
-    command = [path, "pods", verb, "--flow", flow]
+    command = ["pods", verb, "--flow", flow]
     command += ["--run-id", run_id] if run_id else []
     command += ["--user", user] if user else []
     for namespace in _namespaces(obj):
@@ -78,10 +76,4 @@ def _become_engine(obj: Any, verb: str, my_runs: bool, user: Optional[str], run_
     from ..stdio import flush_stdio
 
     flush_stdio()
-    try:
-        os.execv(path, command)
-    except OSError as error:
-        raise EngineMissing(
-            "failed", "the Headrace engine cannot be started", where=path, why=str(error),
-            next="check that it is an executable for this machine",
-        ) from error
+    become_engine(engine_path(), command)
