@@ -12,8 +12,9 @@ import pytest
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
+from agreement import assert_read_alike, assert_written_alike  # noqa: E402
 from conftest import Both  # noqa: E402
-from essence import essence, flow_name  # noqa: E402
+from essence import flow_name  # noqa: E402
 from products import Product  # noqa: E402
 
 FLOWS = HERE.parent / "flows"
@@ -71,25 +72,13 @@ RUNS = {"foreach": (FLOWS, True), "retrying": (FLOWS, True), "everything": (OWN,
 @pytest.mark.parametrize("writer", ["headrace", "metaflow"])
 def test_both_clients_read_it_alike(written: Any, writer: str, name: str) -> None:
     folder, succeeds = RUNS[name]
-    both, ran = written(writer, folder / (name + ".py"))
-    assert (ran.code == 0) == succeeds, ran.stdout + ran.stderr
-    flow = flow_name(folder / (name + ".py"))
-    ours, theirs = (both.describe(reader, flow) for reader in ("headrace", "metaflow"))
-    assert ours == theirs
-    (run,) = ours["runs"].values()
-    assert run["successful"] is succeeds
+    assert_read_alike(written, writer, folder / (name + ".py"), succeeds)
 
 
 @pytest.mark.parametrize("name", RUNS)
 def test_both_products_write_it_alike(written: Any, name: str) -> None:
     folder, _ = RUNS[name]
-    flow = flow_name(folder / (name + ".py"))
-    found = []
-    for writer in ("headrace", "metaflow"):
-        both, _ = written(writer, folder / (name + ".py"))
-        (run,) = both.describe("metaflow", flow)["runs"].values()
-        found.append(essence(run))
-    assert found[0] == found[1]
+    assert_written_alike(written, folder / (name + ".py"))
 
 
 @pytest.mark.parametrize("writer", ["headrace", "metaflow"])
