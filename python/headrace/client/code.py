@@ -38,7 +38,7 @@ class MetaflowCode:
         self._bytes = store.load_raw(_root_of(self._path, flow_name), flow_name, self._sha, name="code package")
         self._tarball: Optional["tarfile.TarFile"] = None
         self._info = self._read_info()
-        self._flowspec = self._read(self._info["script"]).decode("utf-8")
+        self._flowspec = self._read(self._info["script"])
 
     def _open(self) -> "tarfile.TarFile":
         import io
@@ -75,8 +75,8 @@ class MetaflowCode:
         return self._info
 
     @property
-    def flowspec(self) -> str:
-        """The source text of the flow's file."""
+    def flowspec(self) -> bytes:
+        """The flow's file. Bytes, as Metaflow gives them, though its documentation speaks of a str."""
         return self._flowspec
 
     @property
