@@ -170,8 +170,12 @@ class KubernetesDecorator(StepDecorator):
             if resources.get(name) is not None:
                 self.attributes[name] = resources[name]
         for name in ("cpu", "memory", "disk"):
-            if name in resources:
-                self.attributes[name] = str(max(float(self.attributes[name] or 0), float(resources[name] or 0)))
+            own, asked = self.attributes[name] or 0, resources.get(name) or 0
+            # What is no number is left for `_check_values` to name.
+            if not _is_number(asked):
+                self.attributes[name] = asked
+            elif _is_number(own):
+                self.attributes[name] = str(max(float(own), float(asked)))
 
     def _check_values(self, step_name: str) -> None:
         values = self.attributes

@@ -98,6 +98,9 @@ def test_refused(attributes: Any, text: str) -> None:
     [
         ([("batch", {})], "marked for execution both on AWS Batch and Kubernetes"),
         ([("parallel", {}), ("catch", {})], "@catch is not supported with @parallel on Kubernetes"),
+        ([("resources", {"cpu": "a"})], "Invalid cpu value *a* for step *start*"),
+        ([("resources", {"memory": "16GB"})], "Invalid memory value *16GB* for step *start*"),
+        ([("resources", {"gpu": "a"})], "Invalid GPU value *a* for step *start*"),
         ([("timeout", {"seconds": 30})], "The timeout for step *start* should be at least 60 seconds"),
     ],
 )
