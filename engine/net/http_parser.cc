@@ -92,9 +92,10 @@ Result<void> HttpParser::feed(std::string_view bytes) {
     state_->unread.commit(bytes.size());
     return state_->parse();
   }
+  // Without a head Beast may take the end for a complete answer: of a connection that ends before it.
   boost::system::error_code code;
-  if (!state_->parser->is_done()) state_->parser->put_eof(code);
-  if (state_->parser->is_done() && !code) return {};
+  if (state_->head && !state_->parser->is_done()) state_->parser->put_eof(code);
+  if (done() && !code) return {};
   return Error{.kind = Kind::retry, .what = "the connection was lost in the middle of an answer",
                .why = state_->head ? "the body is not complete" : "the head is not complete"};
 }
