@@ -35,7 +35,7 @@ if(HR_SANITIZE)
 elseif(HR_STATIC)
   add_link_options(-static -s)  # stripped: pods carry it
 endif()
-if(HR_FUZZ)
+if(HR_FUZZ AND CMAKE_CXX_COMPILER_ID MATCHES "Clang")
   # The fuzzers steer by what the libraries under them do.
   add_compile_options(-fsanitize=fuzzer-no-link)
   add_link_options(-fsanitize=fuzzer-no-link)
