@@ -2,11 +2,18 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 
 namespace headrace::run {
 
-/// Bytes of memory that processes here can have: of the machine, or less if the control group has a limit.
-[[nodiscard]] std::uint64_t memory_bytes();
+/// Where the kernel tells about control groups, of version 2 and of version 1.
+struct ControlGroups {
+  std::string root = "/sys/fs/cgroup";
+  std::string membership = "/proc/self/cgroup";
+};
+
+/// Bytes of memory that processes here can have: of the machine, or less if a control group on the way up has a limit.
+[[nodiscard]] std::uint64_t memory_bytes(const ControlGroups& groups = {});
 
 /// Whether the kernel's out-of-memory killer was at work: the count of the control group's `memory.events`, else of the machine.
 class OomWatch {
