@@ -14,6 +14,19 @@
 
 namespace {
 
+/// Says in the executable's first page that it is an engine, and its wire version: a note (elf(5)) of owner `Headrace`, which the SDK
+/// looks for before it becomes this program.
+[[gnu::used]] void engine_note() {
+  asm volatile(
+      ".pushsection .note.headrace,\"a\",@note\n"
+      ".balign 4\n"
+      ".long 9, 4, 1\n"
+      ".asciz \"Headrace\"\n"
+      ".balign 4\n"
+      ".long %c0\n"
+      ".popsection" ::"i"(headrace::wire::kWireVersion));
+}
+
 int version_command() {
   std::printf("headrace %s (wire %d)\n", HEADRACE_VERSION, headrace::wire::kWireVersion);
   return 0;

@@ -16,10 +16,14 @@ ENGINE_VARIABLE = "HEADRACE_ENGINE"
 
 
 def engine_path() -> str:
-    """Path of the executable: $HEADRACE_ENGINE, else the one in this package. Raises EngineMissing."""
+    """Path of the executable: $HEADRACE_ENGINE, else the one in this package.
+
+    Raises EngineMissing, also for another program and for an engine of another wire version.
+    """
     chosen = os.environ.get(ENGINE_VARIABLE)
     path = chosen or os.path.join(os.path.dirname(os.path.abspath(__file__)), "_bin", "headrace")
     if os.access(path, os.X_OK) and os.path.isfile(path):
+        _check_note(path)
         return path
     raise EngineMissing(
         "missing" if not os.path.exists(path) else "denied",
@@ -29,6 +33,30 @@ def engine_path() -> str:
         next="point $%s to the executable `headrace`, or unset it" % ENGINE_VARIABLE
         if chosen
         else "install headrace with pip, or build the engine and set $%s to it" % ENGINE_VARIABLE,
+    )
+
+
+#: Before the wire version in the engine's note (engine/cli/main.cc), which is in the first page of the file.
+_NOTE = b"Headrace\0\0\0\0"
+
+
+def _check_note(path: str) -> None:
+    """Becoming another program would end this one as if nothing were wrong. What is no ELF file (a script around it) passes."""
+    try:
+        with open(path, "rb") as file:
+            page = file.read(4096)
+    except PermissionError:  # A program may be for running only.
+        return
+    if not page.startswith(b"\x7fELF"):
+        return
+    place = page.find(_NOTE)
+    if place >= 0:
+        start = place + len(_NOTE)
+        check_wire(int.from_bytes(page[start:start + 4], "little"), path)
+        return
+    raise EngineMissing(
+        "misuse", "the Headrace engine cannot be started", where=path, why="it is another program",
+        next="point $%s to the executable `headrace`, or unset it" % ENGINE_VARIABLE,
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import List
 
 import pytest
-from e2e_place import Place, finish
+from e2e_place import Place, engine_path, finish
 
 
 def message(place: Place, *arguments: str, **env: str) -> str:
@@ -71,6 +71,21 @@ def test_an_engine_that_is_none(place: Place) -> None:
         assert "next: " in said
     no_program.chmod(0o755)
     assert "Exec format error" in message(place, "run", HEADRACE_ENGINE=str(no_program))
+
+
+def test_another_program_is_not_taken_for_the_engine(place: Place) -> None:
+    said = message(place, "run", HEADRACE_ENGINE="/bin/true")
+    assert "the Headrace engine cannot be started\n    where: /bin/true\n    why: it is another program\n" in said
+    assert not (place.root / "HelloFlow").exists()
+
+
+def test_an_engine_of_another_wire_version(place: Place) -> None:
+    page = bytearray(engine_path().open("rb").read(4096))
+    page[page.index(b"Headrace\0\0\0\0") + 12] += 1
+    other = place.folder / "engine"
+    other.write_bytes(page)
+    other.chmod(0o755)
+    assert "the engine speaks version 2 of the wire, this SDK version 1" in message(place, "run", HEADRACE_ENGINE=str(other))
 
 
 def test_a_deleted_folder(place: Place, tmp_path_factory: pytest.TempPathFactory) -> None:
