@@ -40,6 +40,7 @@ class BigArtifactFlow(FlowSpec):
         array = self.array
         print("loaded %.3f" % (time.time() - began), flush=True)
         assert len(array) == self.mb * 1000000 // 8
+        print("sum %d %r %r" % (len(array), float(array[-1]), float(array.sum())))
 
 
 if __name__ == "__main__":
