@@ -44,7 +44,11 @@ loop::Async<int> Driver::run() {
   watching_.spawn(watch_signals());
   auto begun = co_await begin_run();
   if (!begun) {
-    fail_before_start(begun.error());
+    if (stopped_) {
+      finish_ = sched::FinishRun{.end = sched::FinishRun::End::interrupted, .failure = {}, .failed_task = {}};
+    } else {
+      fail_before_start(begun.error());
+    }
     co_return co_await end_run();
   }
   if (spec_.spin) co_return co_await spin();

@@ -63,6 +63,8 @@ loop::Async<void> Driver::watch_signals() {
 void Driver::interrupt() {
   bool again = std::exchange(stopped_, true);
   if (again) leave();
+  // Before anything has begun there is nothing to store; and who asks twice shall not wait for storage that does not answer.
+  if (again || (!scheduler_ && !spec_.spin)) parts_.data.stop();
   if (scheduler_) {
     feed(sched::Interrupted{});
   } else if (spec_.spin) {

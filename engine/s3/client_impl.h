@@ -50,7 +50,8 @@ class CrtClient final : public Client {
   Result<Object> get_first(const Address& address);
   static constexpr std::uint64_t kFirstPiece = 1 << 20;
   /// Exchanges that `stop` must end. False when it was called already: this one may not start.
-  [[nodiscard]] bool began(Exchange& exchange);
+  /// `doing` and `until` are for who waits: see `tell_of_wait`.
+  [[nodiscard]] bool began(Exchange& exchange, const std::string& doing, Instant until);
   void ended(Exchange& exchange);
 
   /// How a call goes on after an answer that is not good.

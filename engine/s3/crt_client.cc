@@ -171,7 +171,8 @@ Error CrtClient::error_for(const Answer& answer, const std::string& doing, const
   return describe(answer, doing, credentials_.origin(), endpoint_of(bucket));
 }
 
-bool CrtClient::began(Exchange& exchange) {
+bool CrtClient::began(Exchange& exchange, const std::string& doing, Instant until) {
+  exchange.on_trouble([this, doing, until](const Answer& so_far) { tell_of_wait(so_far, doing, until); });
   const std::lock_guard lock{mutex_};
   if (stopped_) return false;
   running_.insert(&exchange);
@@ -244,7 +245,7 @@ Result<Answer> CrtClient::ask(const Request& request, const std::string& bucket,
       answer.last_trouble = "too many requests wait for S3";
     } else {
       Exchange exchange{request, pace_, nullptr};
-      if (began(exchange)) exchange.start(way.to);
+      if (began(exchange, doing, course.until)) exchange.start(way.to);
       else exchange.refuse();
       answer = std::move(exchange.wait(request.form == Request::Form::plain ? course.until - now() : settings_.patience));
       ended(exchange);

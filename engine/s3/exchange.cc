@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 #include <charconv>
+#include <optional>
 
 #include <aws/common/uri.h>
 #include <aws/http/request_response.h>
@@ -17,6 +18,8 @@ namespace {
 constexpr int kSkewedMax = 3;
 /// A certificate that is not trusted is not waited for: the TLS library lets each refusal take 10 to 30 s, against timing attacks.
 constexpr int kDistrustedMax = 1;
+/// Who waits hears of trouble when it has lasted this long: below this, a try more is the usual cure.
+constexpr Duration kTroubleAfter = std::chrono::seconds{10};
 /// What a header says is believed up to here; a body may well be larger.
 constexpr std::size_t kReserveMax = 64 << 20;
 /// Bodies without a sink: answers of S3 to anything but GetObject are below a few MB.
@@ -231,6 +234,7 @@ void Exchange::on_try(aws_s3_meta_request*, aws_s3_request_metrics* metrics, voi
   // What we cancelled ourselves says nothing about the service.
   if (error != AWS_ERROR_S3_CANCELED) self.pace_.note(throttled, now() - Duration{static_cast<std::int64_t>(took)}, now());
   bool hopeless = false;
+  std::optional<Answer> so_far;
   {
     const std::lock_guard lock{self.mutex_};
     Answer& answer = self.answer_;
@@ -247,7 +251,11 @@ void Exchange::on_try(aws_s3_meta_request*, aws_s3_request_metrics* metrics, voi
     self.same_trouble_ = most > 0 ? self.same_trouble_ + 1 : 0;
     hopeless = most > 0 && self.same_trouble_ >= most;
     if (hopeless) answer.error = error;
+    if (!hopeless && self.tell_ && now() - self.moved_ >= kTroubleAfter) {
+      so_far = Answer{.tries = answer.tries, .last_trouble = answer.last_trouble};
+    }
   }
+  if (so_far) self.tell_(*so_far);
   if (hopeless) self.cancel(&Answer::hopeless);
 }
 

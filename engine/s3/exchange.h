@@ -2,6 +2,7 @@
 
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -80,6 +81,9 @@ class Exchange {
   Exchange(const Exchange&) = delete;
   Exchange& operator=(const Exchange&) = delete;
 
+  /// Before `start`. Called from a thread of the CRT after each try that failed, once nothing has gone forward for a while: the
+  /// CRT repeats by itself for minutes. The answer is what is known so far.
+  void on_trouble(std::function<void(const Answer&)> tell) { tell_ = std::move(tell); }
   void start(const Destination& destination);
   /// Instead of `start`: it ends as stopped.
   void refuse();
@@ -107,6 +111,7 @@ class Exchange {
   const Request request_;
   Pace& pace_;
   Sink* const sink_;
+  std::function<void(const Answer&)> tell_;
   std::mutex mutex_;
   std::condition_variable changed_;
   aws_s3_meta_request* running_ = nullptr;

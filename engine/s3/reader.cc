@@ -118,7 +118,7 @@ class PartsReader final : public Reader {
     request.headers.emplace_back("If-Match", info_.etag);
     queue_ = std::make_unique<Queue>();
     exchange_ = std::make_unique<Exchange>(std::move(request), client_.pace(), queue_.get());
-    if (client_.began(*exchange_)) {
+    if (client_.began(*exchange_, doing_, client_.begin_course().until)) {
       exchange_->start(way.to);
     } else {
       exchange_->refuse();

@@ -126,6 +126,10 @@ class Backend {
   /// Asks the storage once whether it can do all this; for the start of a run. Error `misuse` says what it cannot.
   virtual Result<void> check() { return {}; }
 
+  /// Ends what waits for the storage with error `failed`, and refuses what comes: for a process that has to leave while storage
+  /// does not answer. Nothing where nothing waits (a directory).
+  virtual void stop() {}
+
   /// How a person finds the object: a path or URL.
   [[nodiscard]] virtual std::string location(const std::string& key) const = 0;
 };

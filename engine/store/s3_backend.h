@@ -33,6 +33,7 @@ class S3Backend final : public Backend {
   Result<std::vector<Entry>> list(const std::string& directory) override;
   Result<std::string> update(const std::string& key, Change& change) override;
   Result<void> check() override;
+  void stop() override { client_->stop(); }
   [[nodiscard]] std::string location(const std::string& key) const override;
 
  private:

@@ -184,3 +184,15 @@ if __name__ == "__main__":
 """)
     ran = place.run("early.py")
     assert ran.code == 0 and "went on" in ran.stdout, ran
+
+
+def test_a_run_that_waits_for_s3_says_so_and_can_be_interrupted(place: Place, terminal: Any) -> None:
+    place.flow("s.py", SLEEPER % "pass")
+    place.env.update(METAFLOW_DEFAULT_DATASTORE="s3", METAFLOW_DATASTORE_SYSROOT_S3="s3://bucket/metaflow",
+                     METAFLOW_S3_ENDPOINT_URL="http://127.0.0.1:9", AWS_ACCESS_KEY_ID="a", AWS_SECRET_ACCESS_KEY="b",
+                     AWS_DEFAULT_REGION="us-east-1")
+    screen = terminal("s.py", "--no-pylint", "run")
+    screen.wait_for("S3 is slow to write .*socket connection refused .at http://127.0.0.1:9")
+    screen.press("\x03")
+    assert screen.end() == 1, screen.text
+    assert re.sub(r"\x1b\[[0-9;]*[mK]", "", screen.text).rstrip().endswith("Aborted!")
