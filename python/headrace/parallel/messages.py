@@ -1,11 +1,16 @@
 """What travels between `parallel_map` and its workers, one datagram a message.
 
-A datagram is a header and a pickle. What is larger than INLINE_BYTES travels in a memory file (memfd) passed as a descriptor,
-so that no message meets the socket's limit and the receiver maps large data instead of copying it:
+A datagram is a header and a pickle. What is larger than INLINE_BYTES stays out of it, so that no message meets the socket's
+limit and large data is copied once: a result is read by the parent in the worker's memory (memory.py), an item travels in a
+memory file (memfd) passed as a descriptor, and so does a result where memory cannot be read.
 
     header: kind (1 byte), form (1 byte), first position, count, nanoseconds of work (8 bytes each)
-    INLINE: the pickle follows. FILE: the sizes of the buffers and of the pickle follow; the file holds the buffers, each at
-    the start of a page, then the pickle. BARE: nothing follows.
+    BARE: nothing follows. INLINE: the pickle follows.
+    HELD: address and count of a table, and the number of buffers, follow; a row of the table is the address and the size of
+    one buffer, or of one piece of the pickle, which come after them. The sender keeps them until the receiver says TAKEN or
+    REFUSED.
+    FILE: the sizes of the buffers and of the pickle follow; the file holds the buffers, each at the start of a page, then the
+    pickle.
 """
 
 from __future__ import annotations
@@ -17,20 +22,28 @@ import socket
 import struct
 from typing import Any, List, NamedTuple
 
+from . import memory
+
 INLINE_BYTES = 64 * 1024
 DATAGRAM_MAX = INLINE_BYTES + 4096
 HEADER = struct.Struct("<ccqqq")  # kind, form, first position, count, nanoseconds of work
+HELD_TABLE = struct.Struct("<qqq")  # address, rows, how many of them are buffers
+HELD_ROW = struct.Struct("<qq")  # address, size
+# Mappings from here on are worth huge pages.
+HUGE_PAGE_BYTES = 2 << 20
 
 # Parent to worker.
 ITEMS = b"i"  # pickled items
 STOP = b"s"
+TAKEN = b"t"  # what was held has been read
+REFUSED = b"r"  # what was held cannot be read: send it another way
 # Worker to parent.
 VALUES = b"v"  # a list of results, for `count` positions from the first one
 ERROR = b"e"  # (exception or None, text of type and message, traceback) of one item
 UNPICKLABLE = b"u"  # (type of the result, text of the error) of one item
 EXITED = b"x"  # code of a SystemExit raised by one item
 
-BARE, INLINE, FILE = b"b", b"i", b"f"
+BARE, INLINE, HELD, FILE = b"b", b"i", b"h", b"f"
 
 
 class Message(NamedTuple):
@@ -50,6 +63,10 @@ class Packed(NamedTuple):
     @property
     def size(self) -> int:
         return sum(map(len, self.pieces))
+
+    @property
+    def fits_datagram(self) -> bool:
+        return not self.buffers and self.size <= INLINE_BYTES
 
 
 def pack(value: Any) -> Packed:
@@ -80,7 +97,7 @@ def send_bare(link: socket.socket, kind: bytes, first: int = 0, count: int = 0) 
 
 def send_packed(link: socket.socket, kind: bytes, first: int, count: int, work_ns: int, packed: Packed) -> None:
     size = packed.size
-    if not packed.buffers and size <= INLINE_BYTES:
+    if packed.fits_datagram:
         link.send(b"".join((HEADER.pack(kind, INLINE, first, count, work_ns), *packed.pieces)))
         return
     lengths = struct.pack("<%dq" % (len(packed.buffers) + 1), *(buffer.nbytes for buffer in packed.buffers), size)
@@ -99,30 +116,89 @@ def send_packed(link: socket.socket, kind: bytes, first: int, count: int, work_n
         os.close(fd)
 
 
+def offer_held(link: socket.socket, kind: bytes, first: int, count: int, work_ns: int, packed: Packed) -> bytes:
+    """Tells the parent where `packed` lies; returns what the caller must keep, with `packed`, until the answer is here."""
+    rows = [(memory.address_of(buffer), buffer.nbytes) for buffer in packed.buffers]
+    rows += [(memory.address_of(piece), len(piece)) for piece in packed.pieces]
+    table = b"".join(HELD_ROW.pack(*row) for row in rows)
+    where = HELD_TABLE.pack(memory.address_of(table), len(rows), len(packed.buffers))
+    link.send(HEADER.pack(kind, HELD, first, count, work_ns) + where)
+    return table
+
+
 def _write_whole(fd: int, view: memoryview) -> None:
     done = 0
     while done < view.nbytes:
         done += os.write(fd, view[done : done + (1 << 30)])
 
 
-def receive(link: socket.socket) -> "Message | None":
-    """The next message; None at the other side's end. Raises BlockingIOError when the socket does not block and has none."""
+def receive(link: socket.socket, pid: int = 0) -> "Message | None":
+    """The next message; None at the other side's end. Raises BlockingIOError when the socket does not block and has none.
+
+    `pid` is the process at the other side, for what it holds.
+    """
+    while True:
+        try:
+            data, fds, _, _ = socket.recv_fds(link, DATAGRAM_MAX, 1)
+        except ConnectionResetError:
+            return None
+        if not data:
+            return None
+        kind, form, first, count, work_ns = HEADER.unpack_from(data)
+        rest = memoryview(data)[HEADER.size :]
+        body: Any = None
+        if form == INLINE:
+            body = pickle.loads(rest)
+        elif form == FILE:
+            body = _load_file(fds[0], rest)
+        elif form == HELD:
+            try:
+                body = _load_held(pid, *HELD_TABLE.unpack(rest))
+            except ProcessLookupError:
+                return None
+            except PermissionError:
+                _answer(link, REFUSED)
+                continue
+            _answer(link, TAKEN)
+        return Message(kind, first, count, work_ns, body)
+
+
+def _answer(link: socket.socket, kind: bytes) -> None:
+    """To a worker that waits for it: there is room for it in the socket."""
     try:
-        data, fds, _, _ = socket.recv_fds(link, DATAGRAM_MAX, 1)
-    except ConnectionResetError:
-        return None
-    if not data:
-        return None
-    kind, form, first, count, work_ns = HEADER.unpack_from(data)
-    body: Any = None
-    if form == INLINE:
-        body = pickle.loads(memoryview(data)[HEADER.size :])
-    elif form == FILE:
-        body = _load_file(fds[0], data[HEADER.size :])
-    return Message(kind, first, count, work_ns, body)
+        send_bare(link, kind)
+    except (BrokenPipeError, ConnectionError):
+        pass  # It has died since: its end shows by itself.
 
 
-def _load_file(fd: int, lengths: bytes) -> Any:
+def _load_held(pid: int, table_at: int, rows: int, buffer_count: int) -> Any:
+    """Reads what `pid` holds into a mapping of this process, in which the buffers of arrays stay."""
+    table = bytearray(rows * HELD_ROW.size)
+    memory.copy_from(pid, table_at, len(table), memory.address_of(table))
+    held = list(HELD_ROW.iter_unpack(table))
+    places, at = [], 0
+    for number, (_, size) in enumerate(held):
+        places.append(at)
+        at += size + (-size % mmap.PAGESIZE if number < buffer_count else 0)
+    mapped = mmap.mmap(-1, at or 1, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    if at >= HUGE_PAGE_BYTES:
+        _advise_huge_pages(mapped)
+    start = memory.address_of(mapped)
+    for (address, size), place in zip(held, places):
+        memory.copy_from(pid, address, size, start + place)
+    view = memoryview(mapped)
+    buffers = [view[place : place + size] for (_, size), place in zip(held[:buffer_count], places)]
+    return pickle.loads(view[places[buffer_count] :], buffers=buffers)
+
+
+def _advise_huge_pages(mapped: mmap.mmap) -> None:
+    try:
+        mapped.madvise(mmap.MADV_HUGEPAGE)
+    except (OSError, AttributeError):
+        pass  # A kernel without them: small pages do.
+
+
+def _load_file(fd: int, lengths: "bytes | memoryview") -> Any:
     """Maps the file: the buffers of arrays lie in the mapping, which lives as long as they do."""
     try:
         *sizes, pickled = struct.unpack("<%dq" % (len(lengths) // 8), lengths)

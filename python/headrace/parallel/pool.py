@@ -10,6 +10,7 @@ dropped) leaves through `_end`, which kills and reaps whatever is left.
 from __future__ import annotations
 
 import collections.abc
+import gc
 import itertools
 import mmap
 import os
@@ -106,13 +107,23 @@ def _is_array(value: object) -> bool:
     return numpy is not None and isinstance(value, numpy.ndarray) and value.ndim > 0
 
 
-class Child:
-    """A worker process as the parent sees it. `at` is memory shared with it: the position it is working on, or -1."""
+class Seat:
+    """What is made for a worker before it is forked: a link, and `at`, the position it is working on (-1: none), in shared memory."""
 
-    def __init__(self, pid: int, link: socket.socket, at: "memoryview[int]") -> None:
+    def __init__(self) -> None:
+        self.at = memoryview(mmap.mmap(-1, 8)).cast("q")
+        self.at[0] = -1
+        self.ours, self.theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.ours.setblocking(False)
+
+
+class Child:
+    """A worker process as the parent sees it."""
+
+    def __init__(self, pid: int, seat: Seat) -> None:
         self.pid = pid
-        self.link = link
-        self.at = at
+        self.link = seat.ours
+        self.at = seat.at
         self.pidfd = os.pidfd_open(pid)
         self.assigned = 0
         self.chunks = 0
@@ -169,7 +180,7 @@ class Pool:
         """Takes all that has arrived from one worker; true at its end."""
         while True:
             try:
-                message = messages.receive(child.link)
+                message = messages.receive(child.link, child.pid)
             except BlockingIOError:
                 return False
             if message is None:
@@ -188,8 +199,8 @@ class Pool:
     def _hand_out(self) -> None:
         if self._tickets is not None:
             self._put_tickets(self._tickets)
-            while len(self._workers) < self._workers_max and not self._told_to_leave:
-                self._fork()
+            if not self._workers and not self._told_to_leave:
+                self._fork_all(self._workers_max)
             if not self._source.left() and not self._told_to_leave:
                 self._told_to_leave = True
                 self._tickets.put_ends(self._workers_max)
@@ -258,21 +269,31 @@ class Pool:
     # ---- processes
 
     def _fork(self, inherited: Sequence[Any] = (), first: int = 0) -> Child:
-        at = memoryview(mmap.mmap(-1, 8)).cast("q")
-        at[0] = -1
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        return self._fork_all(1, inherited, first)[0]
+
+    def _fork_all(self, count: int, inherited: Sequence[Any] = (), first: int = 0) -> List[Child]:
+        """Nothing that could wait stands between two forks: after each, this process copies every page that it writes to."""
+        seats = [Seat() for _ in range(count)]
+        pids: List[int] = []
         with _signals_held() as before:
             parent = os.getpid()
-            pid = _fork_quietly()
-            if pid == 0:
-                self._become_worker(theirs, at, parent, before, inherited, first)
-            theirs.close()
-            ours.setblocking(False)
-            child = Child(pid, ours, at)
-            self._workers[pid] = child
-            for fd in (ours.fileno(), child.pidfd):
-                self._of_fd[fd] = child
-                self._poll.register(fd, select.POLLIN)
+            try:
+                for number, seat in enumerate(seats):
+                    pid = _fork_quietly()
+                    if pid == 0:
+                        self._become_worker(seats, number, parent, before, inherited, first)
+                    pids.append(pid)
+            finally:
+                for seat in seats:
+                    seat.theirs.close()
+                children = [self._keep(Child(pid, seat)) for pid, seat in zip(pids, seats)]
+        return children
+
+    def _keep(self, child: Child) -> Child:
+        self._workers[child.pid] = child
+        for fd in (child.link.fileno(), child.pidfd):
+            self._of_fd[fd] = child
+            self._poll.register(fd, select.POLLIN)
         return child
 
     def _fork_with(self, first: int, count: int, items: List[Any]) -> None:
@@ -280,19 +301,25 @@ class Pool:
         child.assigned += count
         child.chunks += 1
 
-    def _become_worker(self, link: socket.socket, at: "memoryview[int]", parent: int, mask: Any, inherited: Sequence[Any],
+    def _become_worker(self, seats: Sequence[Seat], number: int, parent: int, mask: Any, inherited: Sequence[Any],
                        first: int) -> NoReturn:
         try:
+            gc.freeze()  # what was inherited is not looked through, which would copy all of it
             die_with_parent(parent)
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM):
-                signal.signal(number, signal.SIG_DFL)
+            for held in HELD_SIGNALS:
+                signal.signal(held, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+            link = seats[number].theirs
             for other in self._workers.values():
                 other.link.close()
                 os.close(other.pidfd)
+            for seat in seats:
+                seat.ours.close()
+                if seat.theirs is not link:
+                    seat.theirs.close()
             cpus.share_with(self._workers_max)
             output.keep_lines_whole(self._lock_fd)
-            one = worker.Worker(self._func, self._seed, link, at)
+            one = worker.Worker(self._func, self._seed, link, seats[number].at)
             tickets = self._tickets
             if tickets is not None:
                 tickets.only_take()

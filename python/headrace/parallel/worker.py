@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import collections
 import os
 import pickle
 import socket
 import sys
 import time
-from typing import Any, Callable, List, NoReturn, Sequence, Tuple
+from typing import Any, Callable, Deque, List, NoReturn, Sequence, Tuple
 
 from . import messages, output
 from .tickets import Tickets
@@ -29,6 +30,8 @@ class Worker:
         self._seed = seed
         self._link = link
         self._at = at
+        self._waiting: Deque[messages.Message] = collections.deque()  # came while an answer was awaited
+        self._may_hold = True
 
     def serve_tickets(self, tickets: Tickets, sequence: Sequence[Any]) -> None:
         """Runs items of `sequence` as long as there are tickets."""
@@ -40,7 +43,7 @@ class Worker:
         if inherited:
             self._run(inherited, first)
         while True:
-            message = messages.receive(self._link)
+            message = self._waiting.popleft() if self._waiting else messages.receive(self._link)
             if message is None or message.kind == messages.STOP:
                 return
             self._run(message.body, message.first)
@@ -80,7 +83,25 @@ class Worker:
         except Exception:
             self._send_one_by_one(first, values)
             return
-        messages.send_packed(self._link, messages.VALUES, first, len(values), work_ns, packed)
+        self._send_values(first, len(values), work_ns, packed)
+
+    def _send_values(self, first: int, count: int, work_ns: int, packed: messages.Packed) -> None:
+        if not packed.fits_datagram and self._may_hold:
+            table = messages.offer_held(self._link, messages.VALUES, first, count, work_ns, packed)
+            self._may_hold = self._answer() == messages.TAKEN
+            del table
+            if self._may_hold:
+                return
+        messages.send_packed(self._link, messages.VALUES, first, count, work_ns, packed)
+
+    def _answer(self) -> bytes:
+        while True:
+            message = messages.receive(self._link)
+            if message is None:
+                raise ConnectionResetError("the parent has gone")
+            if message.kind in (messages.TAKEN, messages.REFUSED):
+                return message.kind
+            self._waiting.append(message)
 
     def _send_one_by_one(self, first: int, values: List[Any]) -> NoReturn:
         """One of `values` cannot be pickled: finds and tells which."""
@@ -89,7 +110,7 @@ class Worker:
                 packed = messages.pack([value])
             except Exception as error:
                 self._tell(messages.UNPICKLABLE, position, (_type_name(value), "%s: %s" % (_type_name(error), error)))
-            messages.send_packed(self._link, messages.VALUES, position, 1, 0, packed)
+            self._send_values(position, 1, 0, packed)
         raise AssertionError("results pickle one by one and not together")
 
     def _tell(self, kind: bytes, position: int, what: Any) -> NoReturn:

@@ -11,11 +11,12 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any, Iterator, List
+from typing import Any, Iterator, List, Tuple
 
 import pytest
 
 from headrace.parallel import MulticoreException, WorkerDied, WorkerTraceback, parallel_imap_unordered, parallel_map
+from headrace.parallel import memory
 
 
 def children() -> List[int]:
@@ -96,6 +97,25 @@ def test_large_data_is_seen_and_comes_back_whole() -> None:
         assert (array == matrix[position : position + 500] + position).all()
         array[0, 0] = 7  # what comes back can be written to
     assert parallel_map(lambda n: bytes([n]) * 1_000_000, [1, 2]) == [b"\1" * 1_000_000, b"\2" * 1_000_000]
+
+
+@pytest.mark.parametrize("items", [range(6), iter(range(6))], ids=["sequence", "iterator"])
+def test_large_results_come_back_where_no_process_may_read_another(items: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def refuse(pid: int, *_: Any) -> None:
+        asked.append(pid)
+        raise PermissionError
+
+    monkeypatch.setattr(memory, "copy_from", refuse)
+    assert parallel_map(lambda n: [bytes([n]) * 200_000, n], items, max_parallel=2) == [[bytes([n]) * 200_000, n] for n in range(6)]
+    assert len(asked) == len(set(asked))  # a worker that was refused once does not offer its memory again
+
+
+def test_results_of_many_large_buffers_come_back() -> None:
+    numpy = pytest.importorskip("numpy")
+    [arrays] = parallel_map(lambda n: [numpy.full(10_000, i) for i in range(n)], [5000])
+    assert [int(array[-1]) for array in arrays] == list(range(5000))
 
 
 def test_an_exception_is_itself_with_its_place() -> None:
@@ -283,12 +303,13 @@ def test_whatever_happens_to_workers_nothing_hangs(seed: int) -> None:
     chance = random.Random(seed)
     what = chance.choice(["kill", "exit", "raise", "interrupt", "alarm", "none"])
     at, items, workers = chance.randrange(12), chance.randrange(1, 24), chance.randrange(1, 5)
+    size, lazily = chance.choice([0, 100_000]), chance.choice([True, False])
     parent = os.getpid()
 
     def ring(*_: Any) -> None:
         raise TimeoutError
 
-    def work(x: int) -> int:
+    def work(x: int) -> Tuple[int, bytes]:
         if x == at:
             if what == "kill":
                 os.kill(os.getpid(), chance.choice([signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM]))
@@ -302,15 +323,15 @@ def test_whatever_happens_to_workers_nothing_hangs(seed: int) -> None:
             if what == "alarm":
                 os.kill(parent, signal.SIGALRM)
                 time.sleep(60)
-        return x
+        return x, bytes(size)
 
     before = signal.signal(signal.SIGALRM, ring)
     try:
-        got = parallel_map(work, range(items), max_parallel=workers)
+        got = parallel_map(work, iter(range(items)) if lazily else range(items), max_parallel=workers)
     except (WorkerDied, ValueError, KeyboardInterrupt, TimeoutError):
         assert at < items and what != "none"
     else:
-        assert got == list(range(items))
+        assert got == [(x, bytes(size)) for x in range(items)]
         assert at >= items or what == "none"
     finally:
         signal.signal(signal.SIGALRM, before)
