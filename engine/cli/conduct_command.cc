@@ -22,6 +22,7 @@
 #include "loop/worker_pool.h"
 #include "run/driver.h"
 #include "store/open_backend.h"
+#include "store/run_copy.h"
 #include "wire/flow_spec.h"
 
 namespace headrace::cli {
@@ -69,6 +70,7 @@ void raise_descriptor_limit() {
 struct Datastores {
   std::unique_ptr<store::Backend> data;
   std::unique_ptr<store::Backend> meta;        ///< null: `data` is that too
+  std::unique_ptr<store::CopyingBackend> copy;  ///< over `meta`, where the datastore can be read from elsewhere
   std::unique_ptr<store::Backend> input_data;  ///< spin: where the inputs are
 };
 
@@ -76,6 +78,9 @@ Result<Datastores> open_datastores(const wire::RunSpec& spec) {
   Datastores opened;
   opened.data = HR_TRY(store::open_backend(spec.datastore_type, spec.datastore_root));
   if (spec.metadata_root != spec.datastore_root) opened.meta = HR_TRY(store::open_backend("local", spec.metadata_root));
+  if (opened.meta && spec.datastore_type == store::kS3Type) {
+    opened.copy = std::make_unique<store::CopyingBackend>(*opened.meta, *opened.data, FlowName(spec.flow));
+  }
   if (spec.spin) opened.input_data = HR_TRY(store::open_backend({}, spec.spin->input_root));
   return opened;
 }
@@ -103,16 +108,18 @@ int conduct(Options options, console::Output& out, console::Output& err) {
     }
     cluster = std::move(*opened);
   }
+  store::Backend& own_meta = stores->meta ? *stores->meta : *stores->data;
   run::Driver driver(run::Parts{.loop = event_loop,
                                 .pool = pool,
                                 .data = *stores->data,
-                                .meta = stores->meta ? *stores->meta : *stores->data,
+                                .meta = stores->copy ? *stores->copy : own_meta,
                                 .launcher = launcher,
                                 .out = out,
                                 .err = err,
                                 .random = random,
                                 .input_data = stores->input_data.get(),
-                                .pods = cluster.launcher.get()},
+                                .pods = cluster.launcher.get(),
+                                .copy = stores->copy.get()},
                      std::move(*spec));
   const int code = event_loop.block_on(driver.run());
   if (driver.left()) {

@@ -4,9 +4,9 @@
 
 namespace headrace::cli {
 
-StoreChannel::StoreChannel(loop::EventLoop& loop, loop::WorkerPool& pool, S3Transfers& transfers, loop::StreamSocket socket,
-                           pid_t pid)
-    : loop_(loop), pool_(pool), transfers_(transfers), socket_(std::move(socket)), pid_(pid), requests_(loop), answered_(loop) {}
+StoreChannel::StoreChannel(loop::EventLoop& loop, loop::WorkerPool& pool, S3Transfers& transfers, store::RunCopies& copies,
+                           loop::StreamSocket socket, pid_t pid)
+    : loop_(loop), pool_(pool), transfers_(transfers), copies_(copies), socket_(std::move(socket)), pid_(pid), requests_(loop), answered_(loop) {}
 
 loop::Async<void> StoreChannel::serve() {
   for (;;) {
@@ -58,8 +58,8 @@ loop::Async<Result<StoreReply>> StoreChannel::handle(wire::Frame frame) {
     auto moved = co_await transfers_.answer(std::move(frame.body), std::move(frame.payload));
     co_return moved;
   }
-  auto reply_work = [body = std::move(frame.body), payload = std::move(frame.payload), now = loop_.wall_now()] {
-    return answer_store_request(body, payload, now);
+  auto reply_work = [body = std::move(frame.body), payload = std::move(frame.payload), now = loop_.wall_now(), &copies = copies_] {
+    return answer_store_request(body, payload, now, copies);
   };
   auto reply = co_await pool_.run(reply_work);
   co_return reply;

@@ -18,7 +18,8 @@ namespace headrace::cli {
 class StoreChannel {
  public:
   /// `pid` is the process at the other end, into whose memory large artifacts are written. All others must outlive it.
-  StoreChannel(loop::EventLoop& loop, loop::WorkerPool& pool, S3Transfers& transfers, loop::StreamSocket socket, pid_t pid);
+  StoreChannel(loop::EventLoop& loop, loop::WorkerPool& pool, S3Transfers& transfers, store::RunCopies& copies,
+               loop::StreamSocket socket, pid_t pid);
 
   /// Answers requests until the other end closes.
   [[nodiscard]] loop::Async<void> serve();
@@ -36,6 +37,7 @@ class StoreChannel {
   loop::EventLoop& loop_;
   loop::WorkerPool& pool_;
   S3Transfers& transfers_;
+  store::RunCopies& copies_;
   loop::StreamSocket socket_;
   pid_t pid_;
   store::BlobStreams streams_;

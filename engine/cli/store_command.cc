@@ -26,13 +26,15 @@ pid_t maker_of(int fd) {
   return ::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0 ? peer.pid : -1;
 }
 
-loop::Async<void> serve_channel(loop::EventLoop& loop, loop::WorkerPool& pool, S3Transfers& transfers, loop::UniqueFd fd) {
+loop::Async<void> serve_channel(loop::EventLoop& loop, loop::WorkerPool& pool, S3Transfers& transfers,
+                               store::RunCopies& copies, loop::UniqueFd fd) {
   const pid_t pid = maker_of(fd.get());
-  StoreChannel channel{loop, pool, transfers, loop::StreamSocket{loop, std::move(fd)}, pid};
+  StoreChannel channel{loop, pool, transfers, copies, loop::StreamSocket{loop, std::move(fd)}, pid};
   co_await channel.serve();
 }
 
-loop::Async<void> serve_door(loop::EventLoop& loop, loop::WorkerPool& pool, S3Transfers& transfers, loop::DatagramSocket door) {
+loop::Async<void> serve_door(loop::EventLoop& loop, loop::WorkerPool& pool, S3Transfers& transfers,
+                            store::RunCopies& copies, loop::DatagramSocket door) {
   loop::TaskGroup channels{loop};
   for (;;) {
     auto datagram = co_await door.receive();
@@ -42,7 +44,7 @@ loop::Async<void> serve_door(loop::EventLoop& loop, loop::WorkerPool& pool, S3Tr
     }
     // A connect without its socket, or one too many, is dropped: the asking end sees its channel close.
     if (datagram->fds.size() != 1 || channels.size() >= kChannelsMax) continue;
-    channels.spawn(serve_channel(loop, pool, transfers, std::move(datagram->fds[0])));
+    channels.spawn(serve_channel(loop, pool, transfers, copies, std::move(datagram->fds[0])));
   }
   co_await channels.wait();
 }
@@ -70,7 +72,8 @@ int store_command(std::span<const std::string> arguments) {
   loop::EventLoop loop;
   loop::WorkerPool pool{loop, kPoolThreads};
   S3Transfers transfers{loop, store::shared_s3_client};
-  loop.block_on(serve_door(loop, pool, transfers, loop::DatagramSocket{loop, loop::UniqueFd{door_fd}}));
+  store::RunCopies copies;
+  loop.block_on(serve_door(loop, pool, transfers, copies, loop::DatagramSocket{loop, loop::UniqueFd{door_fd}}));
   return 0;
 }
 

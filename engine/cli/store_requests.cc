@@ -341,10 +341,38 @@ constexpr Handler kHandlers[] = {
     {"put_card", on_put_card},
 };
 
+/// Lays down what the metadata folder lacks of that which is asked for, from the datastore in `copies`.
+Result<void> bring(const Json& request, const std::string& op, const std::string& root, WallTime now, store::RunCopies& copies) {
+  const BackendPtr meta = HR_TRY(meta_of(request));
+  const BackendPtr data = HR_TRY(store::open_backend({}, root));
+  const store::Path path = HR_TRY(codec::get_strings(request, "path"));
+  if (path.empty()) return copies.bring_flows(*data, *meta, now);
+  const FlowName flow{path[0]};
+  if (path.size() > 1) return copies.bring_run(*data, *meta, flow, RunId{path[1]}, now);
+  // A flow whose record is here needs the others only for its list.
+  if (op == "get" && store::MetadataReader{*meta}.get(path)) return {};
+  return copies.bring_runs(*data, *meta, flow, now);
+}
+
+Result<StoreReply> on_shared_tags(const Json& request, const std::string& root, WallTime now, store::RunCopies& copies) {
+  const BackendPtr meta = HR_TRY(meta_of(request));
+  const BackendPtr data = HR_TRY(store::open_backend({}, root));
+  const store::Path path = HR_TRY(path_of(request, 2));
+  const auto add = HR_TRY(codec::get_strings(request, "add"));
+  const auto remove = HR_TRY(codec::get_strings(request, "remove"));
+  StoreReply out = reply();
+  out.body["object"] = HR_TRY(copies.change_tags(*data, *meta, FlowName{path[0]}, RunId{path[1]}, add, remove, now));
+  return out;
+}
+
 }  // namespace
 
-Result<StoreReply> answer_store_request(const Json& request, const std::string& payload, WallTime now) {
+Result<StoreReply> answer_store_request(const Json& request, const std::string& payload, WallTime now, store::RunCopies& copies) {
   const std::string op = HR_TRY(codec::get_string(request, "op"));
+  if (const auto root = HR_TRY(codec::find_string(request, "copies"))) {
+    if (op == "tags") return on_shared_tags(request, *root, now, copies);
+    if (op == "list" || op == "get" || op == "task_metadata") HR_TRY(bring(request, op, *root, now, copies));
+  }
   for (const Handler& handler : kHandlers) {
     if (handler.op == op) return handler.answer(request, payload, now);
   }

@@ -7,6 +7,7 @@
 #include "base/time.h"
 #include "codec/json.h"
 #include "store/blob_streams.h"
+#include "store/run_copies.h"
 
 namespace headrace::cli {
 
@@ -17,7 +18,8 @@ struct StoreReply {
 };
 
 /// Answers one request of docs/formats/wire.md, section 5, but `read` and `close`, which concern streams. Blocks; keeps no
-/// state. `payload` is that of `put_card`.
-Result<StoreReply> answer_store_request(const codec::Json& request, const std::string& payload, WallTime now);
+/// state but `copies`, the process's. `payload` is that of `put_card`.
+Result<StoreReply> answer_store_request(const codec::Json& request, const std::string& payload, WallTime now,
+                                        store::RunCopies& copies);
 
 }  // namespace headrace::cli

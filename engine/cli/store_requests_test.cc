@@ -39,14 +39,14 @@ class StoreRequestsTest : public ::testing::Test {
   StoreReply ask(Json request, const std::string& payload = "") {
     request["root"] = root_;
     request["meta"] = root_;
-    auto reply = answer_store_request(request, payload, kNow);
+    auto reply = answer_store_request(request, payload, kNow, copies_);
     EXPECT_TRUE(reply.ok()) << to_text(reply.error());
     return reply ? *std::move(reply) : StoreReply{};
   }
   Error refused(Json request) {
     if (!request.contains("root")) request["root"] = root_;
     if (!request.contains("meta")) request["meta"] = root_;
-    auto reply = answer_store_request(request, "", kNow);
+    auto reply = answer_store_request(request, "", kNow, copies_);
     EXPECT_FALSE(reply.ok());
     return reply ? Error{} : reply.error();
   }
@@ -55,6 +55,7 @@ class StoreRequestsTest : public ::testing::Test {
   std::string root_ = directory_.path() + "/.metaflow";
   DirectoryBackend backend_{root_};
   BlobKey key_;
+  store::RunCopies copies_;
   const Json task_ = Json::array({"F", "1", "start", "2"});
 };
 

@@ -99,6 +99,7 @@ loop::Async<Result<void>> Driver::begin_run() {
   if (stored && has_pods()) stored = co_await store_package();
   co_await beside.wait();
   if (!stored) co_return std::move(stored).error();
+  begin_copy();
   if (pods_begun_ && !*pods_begun_) co_return std::move(*pods_begun_).error();
   if (spec_.runner_attribute_file) watching_.spawn(offer_attributes());
   if (spec_.resume) {

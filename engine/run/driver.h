@@ -31,6 +31,7 @@
 #include "store/backend.h"
 #include "store/blob_store.h"
 #include "store/origin.h"
+#include "store/run_copy.h"
 #include "store/run_records.h"
 #include "wire/agent_spec.h"
 #include "wire/flow_spec.h"
@@ -49,6 +50,7 @@ struct Parts {
   Random& random;
   store::Backend* input_data = nullptr;  ///< spin: the datastore that the inputs are in
   launch::PodLauncher* pods = nullptr;   ///< there if a step runs in a pod
+  store::CopyingBackend* copy = nullptr;  ///< `meta`, if the run's metadata is copied into its datastore too
 };
 
 /// One run (or resume, or spin) from start to end: gives the scheduler its events, carries out its commands.
@@ -144,6 +146,12 @@ class Driver {
   template <class T>
   [[nodiscard]] static loop::Async<void> keep(loop::Async<T> work, std::shared_ptr<std::optional<T>> result, loop::Event& kept);
 
+  // copy_records.cc: the metadata in the datastore, docs/decisions/0004.
+  void begin_copy();
+  [[nodiscard]] loop::Async<Result<void>> copy_now();
+  [[nodiscard]] loop::Async<void> copy_often();
+  [[nodiscard]] loop::Async<void> end_copy();
+
   // output.cc
   [[nodiscard]] loop::Async<void> pump(LiveAttempt* live, Stream stream);
   [[nodiscard]] loop::Async<void> read_last_output(LiveAttempt* live);
@@ -198,6 +206,9 @@ class Driver {
   std::optional<Result<void>> pods_begun_;
   bool pods_touched_ = false;       ///< the cluster may hold something of this run
   bool removing_ = false;           ///< all pods are being removed
+  std::unique_ptr<loop::Timer> copy_timer_;
+  bool copying_ = false;
+  std::optional<Error> not_copied_;  ///< why the metadata in the datastore is not whole
   std::optional<Error> pods_left_;  ///< what could not be removed
   bool left_ = false;
   loop::Event unheard_;             ///< something was kept, or left_ has changed

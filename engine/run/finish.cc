@@ -108,6 +108,7 @@ loop::Async<int> Driver::end_run() {
   ended_ = true;
   deadline_.cancel();
   co_await end_pods();
+  co_await end_copy();
   // Exit hooks of the host print to the same terminal.
   Instant give_up = parts_.loop.now() + kFlushAfterInterrupt;
   while (!parts_.out.flush() && (!interrupted || parts_.loop.now() < give_up)) co_await parts_.loop.sleep_for(kFlushAgain);
@@ -128,6 +129,7 @@ loop::Async<int> Driver::end_run() {
     say_failure();
   }
   if (pods_left_) console::error_block(parts_.err, *pods_left_);
+  if (not_copied_) console::error_block(parts_.err, *not_copied_);
   while (!parts_.err.flush() && (!interrupted || parts_.loop.now() < give_up)) co_await parts_.loop.sleep_for(kFlushAgain);
   signals_.reset();
   co_await watching_.wait();
@@ -136,7 +138,7 @@ loop::Async<int> Driver::end_run() {
     if (successful) not_offered_->next = "nothing is missing from the run itself; name another file next time";
     console::error_block(parts_.err, *not_offered_);
   }
-  co_return successful && !not_offered_ ? 0 : 1;
+  co_return successful && !not_offered_ && !not_copied_ ? 0 : 1;
 }
 
 void Driver::say_failure() {

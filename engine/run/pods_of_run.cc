@@ -147,8 +147,8 @@ loop::Async<void> Driver::remove_all_pods() {
 }
 
 void Driver::leave() {
-  if (!pods_touched_ || std::exchange(left_, true)) return;
-  const std::vector<std::string> alive = parts_.pods->alive();
+  if ((!pods_touched_ && !(ended_ && copy_timer_)) || std::exchange(left_, true)) return;
+  const std::vector<std::string> alive = pods_touched_ ? parts_.pods->alive() : std::vector<std::string>{};
   if (!alive.empty()) {
     pods_left_ = Error{.kind = Kind::failed,
                        .what = counted(alive.size(), "pod") + " of this run may still exist",

@@ -30,50 +30,41 @@ std::size_t characters(std::string_view utf8) {
 /// As Python shows a list of texts, for a message that users know.
 std::string shown(const std::set<std::string>& tags) { return fmt::format("['{}']", fmt::join(tags, "', '")); }
 
-class ChangeTags final : public Backend::Change {
- public:
-  ChangeTags(std::string run, const std::vector<std::string>& add, const std::vector<std::string>& remove, WallTime now)
-      : run_(std::move(run)), add_(add), remove_(remove.begin(), remove.end()), now_(now) {}
-
-  Result<std::optional<std::string>> apply(const std::string& before) override {
-    auto parsed = codec::parse_json(before, run_);
-    Json object = parsed ? *std::move(parsed) : Json{};
-    if (!object.is_object()) {
-      return Error{.kind = Kind::failed, .what = fmt::format("the record of run `{}` is damaged", run_), .why = "it is no JSON object"};
-    }
-    const std::vector<std::string> old_tags = texts(object, "tags");
-    const std::vector<std::string> system_list = texts(object, "system_tags");
-    const std::set<std::string> system_tags{system_list.begin(), system_list.end()};
-    std::set<std::string> refused;
-    std::set_intersection(remove_.begin(), remove_.end(), system_tags.begin(), system_tags.end(),
-                          std::inserter(refused, refused.end()));
-    if (!refused.empty()) {
-      return Error{.kind = Kind::misuse,
-                   .what = fmt::format("Cannot remove a tag that is an existing system tag ({})", shown(refused))};
-    }
-    std::vector<std::string> tags;
-    std::set<std::string> seen;
-    for (const std::string& tag : old_tags) {
-      if (!remove_.contains(tag) && seen.insert(tag).second) tags.push_back(tag);
-    }
-    for (const std::string& tag : add_) {
-      if (!system_tags.contains(tag) && seen.insert(tag).second) tags.push_back(tag);
-    }
-    if (seen == std::set<std::string>{old_tags.begin(), old_tags.end()}) return std::optional<std::string>{};
-    HR_TRY(check_tags(tags, old_tags.size()));
-    object["tags"] = tags;
-    object["ts_epoch"] = epoch_ms(now_);
-    return std::optional<std::string>{codec::dump_json(object)};
-  }
-
- private:
-  std::string run_;
-  std::vector<std::string> add_;
-  std::set<std::string> remove_;
-  WallTime now_;
-};
-
 }  // namespace
+
+ChangeTags::ChangeTags(std::string run, const std::vector<std::string>& add, const std::vector<std::string>& remove, WallTime now)
+    : run_(std::move(run)), add_(add), remove_(remove.begin(), remove.end()), now_(now) {}
+
+Result<std::optional<std::string>> ChangeTags::apply(const std::string& before) {
+  auto parsed = codec::parse_json(before, run_);
+  Json object = parsed ? *std::move(parsed) : Json{};
+  if (!object.is_object()) {
+    return Error{.kind = Kind::failed, .what = fmt::format("the record of run `{}` is damaged", run_), .why = "it is no JSON object"};
+  }
+  const std::vector<std::string> old_tags = texts(object, "tags");
+  const std::vector<std::string> system_list = texts(object, "system_tags");
+  const std::set<std::string> system_tags{system_list.begin(), system_list.end()};
+  std::set<std::string> refused;
+  std::set_intersection(remove_.begin(), remove_.end(), system_tags.begin(), system_tags.end(),
+                        std::inserter(refused, refused.end()));
+  if (!refused.empty()) {
+    return Error{.kind = Kind::misuse,
+                 .what = fmt::format("Cannot remove a tag that is an existing system tag ({})", shown(refused))};
+  }
+  std::vector<std::string> tags;
+  std::set<std::string> seen;
+  for (const std::string& tag : old_tags) {
+    if (!remove_.contains(tag) && seen.insert(tag).second) tags.push_back(tag);
+  }
+  for (const std::string& tag : add_) {
+    if (!system_tags.contains(tag) && seen.insert(tag).second) tags.push_back(tag);
+  }
+  if (seen == std::set<std::string>{old_tags.begin(), old_tags.end()}) return std::optional<std::string>{};
+  HR_TRY(check_tags(tags, old_tags.size()));
+  object["tags"] = tags;
+  object["ts_epoch"] = epoch_ms(now_);
+  return std::optional<std::string>{codec::dump_json(object)};
+}
 
 Result<void> check_tags(const std::vector<std::string>& tags, std::size_t before) {
   const std::set<std::string> distinct{tags.begin(), tags.end()};

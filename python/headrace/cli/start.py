@@ -9,7 +9,7 @@ from typing import Any, Callable, Dict, List, Optional
 
 import click
 
-from .. import parameters, settings
+from .. import copies, parameters, settings
 from .._version import METAFLOW_FULL_VERSION, VERSION
 from ..errors import CommandException, InvalidEnvironmentException, MetaflowException
 from ..identity import resolve_identity
@@ -331,6 +331,7 @@ def _make_context(state: CliState, metadata: str, environment: str, datastore: s
     elif datastore != "local":
         metadata_root = str(context.local_root(state.echo))
     state.metadata = context.Metadata(metadata, metadata_root)
+    copies.look_in(root if datastore == "s3" and not state.is_spin else None)
 
 
 def _init_flow_decorators(state: CliState, deco_options: Dict[str, Any]) -> None:

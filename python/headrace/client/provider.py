@@ -9,6 +9,7 @@ import os
 import re
 from typing import Any, Dict, FrozenSet, Iterable, List, Optional, Tuple, Union
 
+from headrace import copies
 from headrace.client import store
 from headrace.errors import MetaflowException, MetaflowInternalError, MetaflowTaggingError
 
@@ -160,8 +161,6 @@ class Provider:
                 msg="Cannot remove a tag that is an existing system tag (%s)" % sorted(system & frozenset(remove))
             )
         wanted = (present - frozenset(remove)) | (frozenset(add) - system)
-        if wanted == present:
-            return present
         validate_tags(wanted, existing_tags=present)
         record = store.change_tags(
             self.root or "", [flow_id, run_id], add=frozenset(add) - system, remove=frozenset(remove)
@@ -236,4 +235,10 @@ def _find_root(kind: str, name: str) -> Optional[str]:
     from headrace import settings
 
     configured = getattr(settings, "DATASTORE_SYSROOT_%s" % kind.upper())
-    return os.path.join(configured, name) if configured else settings.find_upwards(name)
+    if configured:
+        return os.path.join(configured, name)
+    found = settings.find_upwards(name)
+    if found is None and kind == "local" and copies.place():
+        # Where `run` would make it: for the runs that are in the bucket only.
+        return os.path.join(os.getcwd(), name)
+    return found

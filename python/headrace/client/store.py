@@ -5,8 +5,10 @@ Everything read goes through `headrace.channel.store_channel()`; no file of a da
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
+from headrace import copies
 from headrace.errors import EngineError
 
 if TYPE_CHECKING:
@@ -36,27 +38,35 @@ def _optional(attempt: Optional[int]) -> Json:
     return {} if attempt is None else {"attempt": attempt}
 
 
+def _in(meta: str) -> Json:
+    """The metadata directory, and where else runs are looked for. What `spin` leaves is nowhere else."""
+    place = copies.place() if os.path.basename(meta) != ".metaflow_spin" else None
+    return {"meta": meta, "copies": place} if place else {"meta": meta}
+
+
 def list_objects(meta: str, path: Path, attempt: Optional[int] = None) -> List[Json]:
     """The records below `path`, newest first; an empty list if `path` does not exist."""
-    answer = _or_none("list", meta=meta, path=list(path), **_optional(attempt))
+    answer = _or_none("list", path=list(path), **_in(meta), **_optional(attempt))
     return list(answer["objects"]) if answer else []
 
 
 def get_object(meta: str, path: Path, attempt: Optional[int] = None) -> Optional[Json]:
     """The record at `path`, or None."""
-    answer = _or_none("get", meta=meta, path=list(path), **_optional(attempt))
+    answer = _or_none("get", path=list(path), **_in(meta), **_optional(attempt))
     return answer["object"] if answer else None
 
 
 def task_metadata(meta: str, path: Path) -> List[Json]:
     """The metadata records of a task, oldest first."""
-    answer = _or_none("task_metadata", meta=meta, path=list(path))
+    answer = _or_none("task_metadata", path=list(path), **_in(meta))
     return list(answer["records"]) if answer else []
 
 
 def change_tags(meta: str, path: Path, add: Iterable[str], remove: Iterable[str]) -> Json:
     """Removes, then adds user tags of a run; its record as it is now."""
-    record: Json = _ask("tags", meta=meta, path=list(path), add=sorted(add), remove=sorted(remove))["object"]
+    record: Json = _ask(
+        "tags", path=list(path), add=sorted(add), remove=sorted(remove), **_in(meta)
+    )["object"]
     return record
 
 
