@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -9,8 +10,10 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <cstdio>
 #include <ctime>
+#include <mutex>
 
 #include <fmt/format.h>
 
@@ -92,6 +95,15 @@ std::string hidden_name(unsigned try_number) {
   ::clock_gettime(CLOCK_MONOTONIC, &now);
   return fmt::format(".hr-{}-{}-{:x}-{}", ::getpid(), static_cast<long>(::gettid()),
                      now.tv_sec * 1'000'000'000LL + now.tv_nsec, try_number);
+}
+
+/// The process that chose a hidden name; 0 for other names.
+pid_t writer_of(std::string_view name) {
+  constexpr std::string_view kHead = ".hr-";
+  if (!name.starts_with(kHead)) return 0;
+  pid_t pid = 0;
+  const auto [end, code] = std::from_chars(name.data() + kHead.size(), name.data() + name.size(), pid);
+  return code == std::errc{} && end != name.data() + name.size() && *end == '-' && pid > 0 ? pid : 0;
 }
 
 struct Temporary {
@@ -312,6 +324,19 @@ Result<Fd> open_locked(const std::string& path) {
 
 }  // namespace
 
+void remove_leftovers(const std::string& folder, std::time_t now) {
+  constexpr std::time_t kDay = 24 * 60 * 60;
+  const std::unique_ptr<DIR, int (*)(DIR*)> dir{::opendir(folder.c_str()), ::closedir};
+  while (const dirent* entry = dir ? ::readdir(dir.get()) : nullptr) {
+    const pid_t writer = writer_of(entry->d_name);
+    if (writer == 0) continue;
+    struct stat info {};
+    const bool old = ::fstatat(::dirfd(dir.get()), entry->d_name, &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(info.st_mode) &&
+                     info.st_mtime < now - kDay;
+    if (old && ::kill(writer, 0) != 0 && errno == ESRCH) ::unlinkat(::dirfd(dir.get()), entry->d_name, 0);
+  }
+}
+
 DirectoryBackend::DirectoryBackend(std::string root) : root_(std::move(root)) {
   while (root_.size() > 1 && root_.back() == '/') root_.pop_back();
 }
@@ -380,6 +405,9 @@ Result<std::unique_ptr<ObjectWriter>> DirectoryBackend::create(const std::string
     if (errno != ENOENT) break;
     if (const int why = make_directories(path); why != 0) return file_error(why, "make the directory", path);
   }
+  // Only here can a killed writer leave something large. Once a process: others of the run look too.
+  static std::once_flag looked;
+  std::call_once(looked, [&path] { remove_leftovers(path, std::time(nullptr)); });
   Temporary temporary = HR_TRY(make_temporary(path));
   return std::unique_ptr<ObjectWriter>{
       std::make_unique<FileWriter>(root_, std::move(temporary.fd), std::move(temporary.path))};

@@ -1,11 +1,16 @@
 #pragma once
 
+#include <ctime>
 #include <memory>
 #include <string>
 
 #include "store/backend.h"
 
 namespace headrace::store {
+
+/// Removes the hidden files directly in `folder` that nobody has written to for a day before `now`, and whose writer is not a
+/// process of this machine: it was killed. What cannot be removed stays.
+void remove_leftovers(const std::string& folder, std::time_t now);
 
 /// A Backend over a directory. Files have mode 0600 and appear by rename or link, so a reader sees all of a file or none; a
 /// new directory of `put_tree` is built under a hidden name beside its place and renamed. Directories are made as needed.

@@ -2,12 +2,14 @@
 
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "store/testing/backend_suite.h"
@@ -62,6 +64,25 @@ TEST_F(DirectoryBackendTest, HiddenFilesOfOthersAreNotListed) {
   ASSERT_TRUE(entries.ok());
   ASSERT_EQ(entries->size(), 1U);
   EXPECT_EQ(entries->front().name, "x");
+}
+
+TEST_F(DirectoryBackendTest, WhatAKilledWriterLeftIsRemovedAfterADay) {
+  const std::string folder = directory_.path() + "/data";
+  fs::create_directories(folder + "/.hr-999999998-1-a-1");  // a folder is none of them
+  const std::string gone = ".hr-999999999-1-a-0";
+  const std::string alive = ".hr-" + std::to_string(::getpid()) + "-1-a-0";
+  for (const std::string& name : {gone, alive, std::string(".hr-x"), std::string("blob")}) std::ofstream{folder + "/" + name} << "half";
+  const std::time_t now = std::time(nullptr);
+  const auto left = [&folder] {
+    std::vector<std::string> names;
+    for (const auto& entry : fs::directory_iterator(folder)) names.push_back(entry.path().filename());
+    return names;
+  };
+  remove_leftovers(folder, now + 23 * 60 * 60);
+  EXPECT_EQ(left().size(), 5U);
+  remove_leftovers(folder, now + 25 * 60 * 60);
+  EXPECT_THAT(left(), ::testing::UnorderedElementsAre(alive, ".hr-x", "blob", ".hr-999999998-1-a-1"));
+  remove_leftovers(directory_.path() + "/missing", now);
 }
 
 TEST_F(DirectoryBackendTest, ErrorsNameThePathAndTheCause) {
