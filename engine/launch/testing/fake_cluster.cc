@@ -79,10 +79,11 @@ class FakeCluster::FakeWatchStream final : public kube::WatchStream {
  public:
   explicit FakeWatchStream(std::shared_ptr<Watcher> watcher) : watcher_(std::move(watcher)) {}
   loop::Async<Result<std::optional<Json>>> next() override {
-    while (watcher_->events.empty() && !watcher_->closed) co_await watcher_->changed.wait();
-    if (watcher_->events.empty()) co_return std::optional<Json>{};
-    std::optional<Json> event = std::move(watcher_->events.front());
-    watcher_->events.pop_front();
+    const std::shared_ptr<Watcher> watcher = watcher_;  // The stream may be gone when the wait ends.
+    while (watcher->events.empty() && !watcher->closed) co_await watcher->changed.wait();
+    if (watcher->events.empty()) co_return std::optional<Json>{};
+    std::optional<Json> event = std::move(watcher->events.front());
+    watcher->events.pop_front();
     co_return event;
   }
   void close() override {
