@@ -10,8 +10,8 @@
 
 namespace headrace::attempt {
 
-/// Small blobs loaded a moment ago, checked when they were: the children of a foreach all load the same few things of their
-/// parent. A key stands for its bytes, so nothing here gets old. Bounded; belongs to the loop thread.
+/// Small blobs loaded a moment ago, checked when they were, or saved: the children of a foreach all load the same few things of
+/// their parent. A key stands for its bytes, so nothing here gets old. Bounded; belongs to the loop thread.
 class BlobCache {
  public:
   static constexpr std::size_t kBlobBytesMax = 64 << 10;

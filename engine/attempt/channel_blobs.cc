@@ -141,12 +141,14 @@ Channel::Answer Channel::on(wire::SaveRequest request, std::string payload) {
   if (session_.finishing_) co_return Error{.kind = Kind::misuse, .what = "the attempt has finished: nothing more can be saved"};
   auto fits = check_sizes(request.artifacts, payload.size());
   if (!fits) co_return std::move(fits).error();
-  auto save_work = [&blobs = session_.services_.blobs, artifacts = std::move(request.artifacts), payload = std::move(payload)] {
-    return store_small(blobs, artifacts, payload);
+  const auto pickles = std::make_shared<const std::string>(std::move(payload));
+  auto save_work = [&blobs = session_.services_.blobs, artifacts = std::move(request.artifacts), pickles] {
+    return store_small(blobs, artifacts, *pickles);
   };
   auto stored = co_await session_.services_.pool.run(save_work);
   if (!stored) co_return std::move(stored).error().at("saving artifacts of " + session_.assignment_.path.task.str());
   Reply reply{.body = wire::ok_body(), .payload = {}, .text = {}};
+  keep_small(session_.services_.small_blobs, *stored, *pickles);
   reply.body["keys"] = codec::Json::array();
   for (store::Artifact& saved : *stored) {
     reply.body["keys"].push_back(saved.key.str());

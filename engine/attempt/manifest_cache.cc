@@ -1,6 +1,7 @@
 #include "attempt/manifest_cache.h"
 
 #include "store/reader.h"
+#include "store/together.h"
 
 namespace headrace::attempt {
 
@@ -30,14 +31,16 @@ loop::Async<Result<std::vector<ManifestPtr>>> ManifestCache::get_all(std::vector
     if (!found.back()) missing.push_back(task);
   }
   auto read_work = [&data = data_, flow = flow_, missing]() -> Result<std::vector<ManifestPtr>> {
-    std::vector<ManifestPtr> read;
-    for (const TaskPath& task : missing) {
-      auto manifest = store::manifest(data, flow, task);
-      if (!manifest) return std::move(manifest).error().at("manifest of " + task.str());
+    std::vector<ManifestPtr> read(missing.size());
+    const auto read_one = [&](std::size_t i) -> Result<void> {
+      auto manifest = store::manifest(data, flow, missing[i]);
+      if (!manifest) return std::move(manifest).error().at("manifest of " + missing[i].str());
       auto made = std::make_shared<CachedManifest>();
       made->manifest = std::move(*manifest);
-      read.push_back(std::move(made));
-    }
+      read[i] = std::move(made);
+      return {};
+    };
+    HR_TRY(store::together(missing.size(), data.at_once(), read_one));
     return read;
   };
   auto read = co_await pool_.run(read_work);

@@ -112,14 +112,18 @@ loop::Async<Result<void>> Session::commit(wire::FinishRequest request, std::stri
   for (store::Artifact& artifact : saved_) manifest.set(std::move(artifact));
   saved_.clear();
 
+  const auto pickles = std::make_shared<const std::string>(std::move(payload));
   auto commit_work = [&records = services_.records, &blobs = services_.blobs, path = assignment_.path, made,
-                      last = std::move(request.artifacts), payload = std::move(payload), ok = request.ok,
-                      now = services_.loop.wall_now()]() -> Result<void> {
-    for (store::Artifact& artifact : HR_TRY(store_small(blobs, last, payload))) made->manifest.set(std::move(artifact));
-    return records.finish(path, made->manifest, ok, {}, now);
+                      last = std::move(request.artifacts), pickles, ok = request.ok,
+                      now = services_.loop.wall_now()]() -> Result<std::vector<store::Artifact>> {
+    std::vector<store::Artifact> artifacts = HR_TRY(store_small(blobs, last, *pickles));
+    for (const store::Artifact& artifact : artifacts) made->manifest.set(artifact);
+    HR_TRY(records.finish(path, made->manifest, ok, {}, now));
+    return artifacts;
   };
   auto stored = co_await services_.pool.run(commit_work);
   if (!stored) co_return std::move(stored).error().at("committing " + assignment_.path.task.str());
+  keep_small(services_.small_blobs, *stored, *pickles);
   services_.manifests.put(assignment_.path.task, made);
   Committed committed{.ok = request.ok, .has_transition = request.transition.has_value(), .next = {}, .splits = {}};
   if (request.transition) {

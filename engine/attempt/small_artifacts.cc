@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "store/together.h"
+
 namespace headrace::attempt {
 
 store::Artifact artifact_of(std::string name, std::string type, std::string encoding) {
@@ -26,14 +28,28 @@ Result<void> check_sizes(const std::vector<wire::ArtifactToSave>& artifacts, std
 Result<std::vector<store::Artifact>> store_small(store::BlobStore& blobs, const std::vector<wire::ArtifactToSave>& artifacts,
                                                  std::string_view payload) {
   std::vector<store::Artifact> stored;
+  std::vector<std::string_view> pickles;
   for (const wire::ArtifactToSave& each : artifacts) {
-    store::Artifact artifact = artifact_of(each.name, each.type, each.encoding);
-    artifact.key = HR_TRY(blobs.put(payload.substr(0, each.size)));
-    artifact.size = static_cast<std::int64_t>(each.size);
+    stored.push_back(artifact_of(each.name, each.type, each.encoding));
+    stored.back().size = static_cast<std::int64_t>(each.size);
+    pickles.push_back(payload.substr(0, each.size));
     payload.remove_prefix(each.size);
-    stored.push_back(std::move(artifact));
   }
+  const auto store_one = [&](std::size_t i) -> Result<void> {
+    stored[i].key = HR_TRY(blobs.put(pickles[i]));
+    return {};
+  };
+  HR_TRY(store::together(stored.size(), blobs.at_once(), store_one));
   return stored;
+}
+
+void keep_small(BlobCache& cache, const std::vector<store::Artifact>& stored, std::string_view payload) {
+  constexpr std::size_t kKept = 4 << 10;
+  for (const store::Artifact& artifact : stored) {
+    const auto size = static_cast<std::size_t>(artifact.size);
+    if (size <= kKept) cache.put(artifact.key, std::string(payload.substr(0, size)));
+    payload.remove_prefix(size);
+  }
 }
 
 }  // namespace headrace::attempt

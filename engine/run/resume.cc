@@ -6,6 +6,8 @@
 #include "run/driver.h"
 #include "store/local_metadata.h"
 #include "store/reader.h"
+#include "store/run_copies.h"
+#include "store/together.h"
 
 namespace headrace::run {
 
@@ -14,14 +16,16 @@ namespace {
 /// The records of attempts that ended in pods while no launcher lived: their agents have sent them, and nobody has taken them.
 Result<void> fetch_records(store::Backend& data, store::Backend& meta, const FlowName& flow, const store::OriginRun& origin) {
   if (&data == &meta) return {};
-  for (const store::OriginTask& task : origin.tasks) {
+  const auto fetch = [&](std::size_t i) -> Result<void> {
+    const store::OriginTask& task = origin.tasks[i];
     const std::string self = HR_TRY(store::task_key(flow, task.path)) + "/_meta/_self.json";
-    if (HR_TRY(meta.size(self))) continue;
+    if (HR_TRY(meta.size(self))) return {};
     for (int attempt = 0; attempt <= task.attempt; ++attempt) {
       HR_TRY(store::fetch_local_metadata(data, meta, flow, {.task = task.path, .attempt = attempt}));
     }
-  }
-  return {};
+    return {};
+  };
+  return store::together(origin.tasks.size(), data.at_once(), fetch);
 }
 
 }  // namespace
@@ -30,8 +34,9 @@ loop::Async<Result<void>> Driver::begin_resume() {
   lines_.run_line(parts_.loop.wall_now(), "Gathering required information to resume run (this may take a bit of time)...");
   flush_soon();
   auto read_work = [&data = parts_.data, &meta = parts_.meta, flow = FlowName(spec_.flow),
-                    run = RunId(spec_.resume->origin_run_id)]() -> Result<store::OriginRun> {
+                    run = RunId(spec_.resume->origin_run_id), shared = parts_.copy != nullptr, now = parts_.loop.wall_now()]() -> Result<store::OriginRun> {
     store::OriginRun origin = HR_TRY(store::read_origin(data, flow, run));
+    if (shared) HR_TRY(store::RunCopies{}.bring_run(data, meta, flow, run, now));
     HR_TRY(fetch_records(data, meta, flow, origin));
     return origin;
   };

@@ -123,6 +123,9 @@ class Backend {
   };
   virtual Result<std::string> update(const std::string& key, Change& change) = 0;
 
+  /// How many requests at a time are worth having: more than one where each is mostly waiting. For `together`.
+  [[nodiscard]] virtual std::size_t at_once() const { return 1; }
+
   /// Asks the storage once whether it can do all this; for the start of a run. Error `misuse` says what it cannot.
   virtual Result<void> check() { return {}; }
 

@@ -55,6 +55,8 @@ class BlobStore {
  public:
   /// `backend` must outlive the store.
   BlobStore(Backend& backend, FlowName flow);
+  /// As `Backend::at_once`.
+  [[nodiscard]] std::size_t at_once() const { return backend_.at_once(); }
 
   /// Key = SHA-1 of `bytes`; stored compressed unless that gains nothing. An existing key is not written again.
   Result<BlobKey> put(std::string_view bytes);

@@ -2,12 +2,15 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <mutex>
 #include <unordered_map>
 
 #include <fmt/format.h>
 
+#include "base/check.h"
 #include "codec/pickle.h"
 #include "store/reader.h"
+#include "store/together.h"
 
 namespace headrace::store {
 namespace {
@@ -27,7 +30,7 @@ Error not_understood(const std::string& artifact, std::string why) {
                .next = "the task will run again"};
 }
 
-/// Reads control artifacts of one run. Most tasks share them (True, None, []), so each blob is read once.
+/// Reads control artifacts of one run. Most tasks share them (True, None, []), so each blob is kept. Any thread.
 class ControlArtifacts {
  public:
   ControlArtifacts(Backend& data, const FlowName& flow) : blobs_(data, flow) {}
@@ -36,11 +39,12 @@ class ControlArtifacts {
   Result<PicklePtr> get(const OriginTask& task, const std::string& name) {
     const Artifact* artifact = task.manifest.find(name);
     if (artifact == nullptr) return PicklePtr{};
-    if (const auto known = seen_.find(artifact->key.str()); known != seen_.end()) return known->second;
+    if (const PicklePtr known = seen(artifact->key)) return known;
     if (artifact->size > kControlArtifactMax) return not_understood(name, fmt::format("it has {} bytes", artifact->size));
     const std::string bytes = HR_TRY(blobs_.get(artifact->key, {.name = name, .path = task.path.str()}));
     auto value = codec::read_pickle(bytes);
     if (!value) return not_understood(name, value.error().what);
+    const std::lock_guard lock{mutex_};
     seen_.emplace(artifact->key.str(), *value);
     return *std::move(value);
   }
@@ -52,7 +56,14 @@ class ControlArtifacts {
   }
 
  private:
+  PicklePtr seen(const BlobKey& key) {
+    const std::lock_guard lock{mutex_};
+    const auto known = seen_.find(key.str());
+    return known == seen_.end() ? PicklePtr{} : known->second;
+  }
+
   BlobStore blobs_;
+  std::mutex mutex_;
   std::unordered_map<std::string, PicklePtr> seen_;
 };
 
@@ -129,12 +140,20 @@ Result<void> read_task(Backend& data, const FlowName& flow, ControlArtifacts& co
   return read_manifest(data, flow, control, task);
 }
 
-OriginTask read_or_report(Backend& data, const FlowName& flow, ControlArtifacts& control, TaskPath path, OriginRun& run) {
-  OriginTask task{.path = std::move(path)};
-  auto read = read_task(data, flow, control, task);
-  if (!read) run.problems.push_back(std::move(read).error().at(task.path.str()));
-  if (!task.ok || task.path.step.str() != kParameters) task.manifest = {};
-  return task;
+/// What cannot be read of a task is told in `problems`, and the task is not `ok`.
+void read_tasks(Backend& data, const FlowName& flow, ControlArtifacts& control, std::vector<OriginTask>& tasks,
+                std::vector<Error>& problems) {
+  std::vector<std::optional<Error>> failed(tasks.size());
+  const auto read_one = [&](std::size_t i) -> Result<void> {
+    OriginTask& task = tasks[i];
+    if (auto read = read_task(data, flow, control, task); !read) failed[i] = std::move(read).error().at(task.path.str());
+    if (!task.ok || task.path.step.str() != kParameters) task.manifest = {};
+    return {};
+  };
+  HR_CHECK(together(tasks.size(), data.at_once(), read_one).ok());
+  for (std::optional<Error>& error : failed) {
+    if (error) problems.push_back(std::move(*error));
+  }
 }
 
 }  // namespace
@@ -159,8 +178,9 @@ Result<OriginRun> read_origin(Backend& data, const FlowName& flow, const RunId& 
     for (const Backend::Entry& entry : HR_TRY(data.list(run_key + "/" + step.name))) {
       if (!entry.directory || entry.name == "_meta") continue;
       TaskPath path{run_id, StepName{step.name}, TaskId{entry.name}};
-      tasks.push_back(read_or_report(data, flow, control, std::move(path), run));
+      tasks.push_back(OriginTask{.path = std::move(path)});
     }
+    read_tasks(data, flow, control, tasks, run.problems);
     // 2 before 10, and 7 before its workers 7_node_1 and 7_node_2.
     const auto number = [](const OriginTask& task) { return std::strtoull(task.path.task.str().c_str(), nullptr, 10); };
     std::sort(tasks.begin(), tasks.end(), [&](const OriginTask& a, const OriginTask& b) {

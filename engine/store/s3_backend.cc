@@ -9,6 +9,7 @@
 #include "store/blob_marker.h"
 #include "store/object_key.h"
 #include "store/s3_objects.h"
+#include "store/together.h"
 
 namespace headrace::store {
 namespace {
@@ -68,10 +69,13 @@ Result<bool> S3Backend::put_new(const std::string& key, std::string_view bytes) 
 
 Result<bool> S3Backend::put_blob(const std::string& key, std::string_view bytes, BlobForm form) {
   if (!is_key(key)) return bad_key(key);
+  if (known_.contains(key)) return false;
   s3::PutOptions options = only_new();
   options.by_content = true;
   options.metadata[kUserAttributes] = blob_marker(form);
-  return HR_TRY(client_->put(at(key), bytes, options)).written;
+  const bool written = HR_TRY(client_->put(at(key), bytes, options)).written;
+  known_.add(key);
+  return written;
 }
 
 bool S3Backend::looks_first(std::uint64_t size) const { return size >= kLookFirst; }
@@ -90,8 +94,17 @@ Result<void> S3Backend::put_tree(const std::string& directory, std::span<const O
   for (const Object& object : objects) {
     if (!is_key(object.key)) return bad_key(object.key);
   }
-  for (const Object& object : objects) HR_TRY(client_->put(at(directory + "/" + object.key), object.bytes, {}));
-  return {};
+  return put_all(directory, objects);
+}
+
+Result<void> S3Backend::put_all(const std::string& directory, std::span<const Object> objects) {
+  if (objects.empty()) return {};
+  const auto put_one = [&](std::size_t i) -> Result<void> {
+    HR_TRY(client_->put(at(directory + "/" + objects[i].key), objects[i].bytes, {}));
+    return {};
+  };
+  HR_TRY(together(objects.size() - 1, at_once(), put_one));
+  return put_one(objects.size() - 1);
 }
 
 Result<bool> S3Backend::put_new_tree(const std::string& directory, std::span<const Object> objects) {
@@ -100,12 +113,9 @@ Result<bool> S3Backend::put_new_tree(const std::string& directory, std::span<con
     if (!is_key(object.key)) return bad_key(object.key);
   }
   if (!HR_TRY(client_->list(root_.bucket, at(directory).key + "/", "/")).empty()) return false;
-  bool first = true;
-  for (const Object& object : objects) {
-    const bool written = HR_TRY(client_->put(at(directory + "/" + object.key), object.bytes, first ? only_new() : s3::PutOptions{})).written;
-    if (!written) return false;
-    first = false;
-  }
+  if (objects.empty()) return true;
+  if (!HR_TRY(client_->put(at(directory + "/" + objects[0].key), objects[0].bytes, only_new())).written) return false;
+  HR_TRY(put_all(directory, objects.subspan(1)));
   return true;
 }
 
@@ -133,6 +143,7 @@ Result<std::optional<std::uint64_t>> S3Backend::size(const std::string& key) {
 
 Result<void> S3Backend::remove(const std::string& key) {
   if (!is_key(key)) return bad_key(key);
+  known_.remove(key);
   return client_->remove(at(key));
 }
 

@@ -5,14 +5,15 @@
 
 #include "s3/client.h"
 #include "store/backend.h"
+#include "store/known_blobs.h"
 
 namespace headrace::store {
 
 /// A Backend over `s3://BUCKET/PREFIX`, in Metaflow's layout: a blob's form is user metadata of the object.
 ///
 /// New objects are created by conditional requests, so one of several writers wins wherever they run; `update` too is kept apart
-/// from others by the object's etag, from any machine (a change whose answer was lost may be applied once more). A tree's objects appear one by one in the order given, whether its
-/// directory exists or not: whoever looks at the last one sees all. `put_new_tree` is won by who creates the first object.
+/// from others by the object's etag, from any machine (a change whose answer was lost may be applied once more). A tree's objects appear side by
+/// side, the last one after all others, whether its directory exists or not: whoever looks at the last one sees all. `put_new_tree` is won by who creates the first object.
 class S3Backend final : public Backend {
  public:
   /// `root` as in `s3::parse_address`.
@@ -32,15 +33,19 @@ class S3Backend final : public Backend {
   Result<void> remove(const std::string& key) override;
   Result<std::vector<Entry>> list(const std::string& directory) override;
   Result<std::string> update(const std::string& key, Change& change) override;
+  [[nodiscard]] std::size_t at_once() const override { return 16; }
   Result<void> check() override;
   void stop() override { client_->stop(); }
   [[nodiscard]] std::string location(const std::string& key) const override;
 
  private:
   S3Backend(std::shared_ptr<s3::Client> client, s3::Address root) : client_(std::move(client)), root_(std::move(root)) {}
+  /// All but the last side by side, then that.
+  Result<void> put_all(const std::string& directory, std::span<const Object> objects);
   [[nodiscard]] s3::Address at(const std::string& key) const { return {.bucket = root_.bucket, .key = root_.key + key}; }
 
   std::shared_ptr<s3::Client> client_;
+  KnownBlobs known_;
   const s3::Address root_;  ///< its key is empty or ends with a slash
 };
 
