@@ -3,7 +3,7 @@
 
     python bench/s3.py [--rounds 3] [--count 1000] [--gb 2] [ROW...]
 
-rows: many (1 MB objects), small (1 kB objects), large (one object). Prints a Markdown table for docs/benchmarks.md. Needs an S3
+rows: many (1 MB objects), small (1 kB objects), large (one object); requests: a table of its own (s3_requests.py). Prints a Markdown table for docs/benchmarks.md. Needs an S3
 server (METAFLOW_S3_ENDPOINT_URL, METAFLOW_DATASTORE_SYSROOT_S3 and credentials: `testbed/s3-up`) and HEADRACE_METAFLOW_PYTHON; s5cmd
 runs too where HEADRACE_S5CMD names it. Medians over the rounds; the time is that of the transfer alone, the CPU and the memory those of all
 processes of the client, start included. What is transferred lies in the page cache.
@@ -176,7 +176,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--gb", type=float, default=2)
     parser.add_argument("--without", action="append", default=[], help="a client not to run")
-    parser.add_argument("rows", nargs="*", help="many small large")
+    parser.add_argument("rows", nargs="*", help="many small large, or requests")
     options = parser.parse_args()
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     clients = [name for name in CLIENTS if name not in options.without]
@@ -186,6 +186,11 @@ def main() -> None:
     rows = {"many": ("%d x 1 MB" % options.count, options.count, 1_000_000),
             "small": ("%d x 1 kB" % options.count, options.count, 1_000),
             "large": ("one of %g GB" % options.gb, 1, int(options.gb * 1e9))}
+    if options.rows == ["requests"]:
+        from s3_requests import table
+
+        table(splits=100)
+        return
     print("| what | client | s | Headrace is faster | CPU s / GB | peak MB |\n|---|---|---|---|---|---|")
     for name in options.rows or rows:
         title, count, size = rows[name]

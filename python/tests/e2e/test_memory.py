@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 from typing import Iterator
 
 import pytest
 from e2e_place import Place, finish
-
-from headrace.cgroups import group_folders
+from memory_group import ENTER, memory_group
 
 LIMIT = 256 << 20
 
@@ -43,39 +41,16 @@ if __name__ == "__main__":
 
 @pytest.fixture
 def group() -> Iterator[Path]:
-    """A memory group with a limit of 256 MB, swap included."""
-    parents = [Path(folder) for folder in group_folders("memory") if (Path(folder) / "cgroup.procs").exists()]
-    why = "the kernel shows no memory control group"
-    for parent in parents:
-        folder = parent / ("headrace-test-%d" % os.getpid())
-        try:
-            folder.mkdir()
-        except OSError as problem:
-            why = "no memory control group can be made: %s" % problem
-            continue
-        try:
-            limits = [name for name in ("memory.max", "memory.limit_in_bytes") if (folder / name).exists()]
-            if not limits:  # a group of version 2 whose parent does not hand its memory on, or of another controller
-                why = "%s has no limit of memory" % folder
-                continue
-            (folder / limits[0]).write_text(str(LIMIT))
-            for name, swap in (("memory.swap.max", 0), ("memory.memsw.limit_in_bytes", LIMIT)):
-                if (folder / name).exists():
-                    (folder / name).write_text(str(swap))
-            yield folder
-            return
-        finally:
-            folder.rmdir()
-    pytest.skip(why)
+    with memory_group(LIMIT) as folder:
+        yield folder
 
 
 @pytest.mark.parametrize("who", ["run", "task"])
 def test_the_out_of_memory_killer_is_named(place: Place, group: Path, who: str) -> None:
     place.flow("hungry.py", FLOW)
-    enter = 'import os, sys; open(sys.argv[1] + "/cgroup.procs", "w").write(str(os.getpid())); os.execv(sys.executable, sys.argv[2:])'
     command = ["python", "hungry.py", "--no-pylint", "run"]
     if who == "run":
-        ran = finish(place.start("-c", enter, str(group), *command))
+        ran = finish(place.start("-c", ENTER, str(group), *command))
     else:
         ran = finish(place.start(*command[1:], env={"TASK_GROUP": str(group)}))
     assert ran.code == 1, ran
