@@ -150,8 +150,9 @@ self.where = (current.flow_name, current.step_name, current.retry_count, current
     ),
     "catch": Body(
         _TRAIL,
-        # The last line: those before it name the lines of each product's own files.
-        "self.problems = [str(getattr(i, 'problem', None)).strip().splitlines()[-1] for i in inputs]\n",
+        # The last line: those before it name the lines of each product's own files. Sorted: after a switch in a foreach
+        # Metaflow's inputs come in any order.
+        "self.problems = sorted(str(getattr(i, 'problem', None)).strip().splitlines()[-1] for i in inputs)\n",
         inner="self.before = 1\nraise KeyError(current.step_name)\n",
         decorators=("@catch(var='problem', print_exception=False)",),
     ),

@@ -35,6 +35,8 @@ def lines_of(stdout: str) -> Dict[str, List[str]]:
         task, text = match.group(1) or "", re.sub(r"\d{16}", "RUN", match.group(2)).strip()
         if inside and task == inside and not re.match(r"^[A-Za-z_.]+(Error|Exception|Exit|Interrupt)\b", text):
             continue
+        if re.match(r"^\[[\w, ]+\]\.$", text):  # artifacts that conflict, as inputs bring them, again and again
+            text = ", ".join(sorted(set(text.strip("[].").split(", "))))
         inside = task if text.startswith("Traceback (most recent call last)") else ""
         found.setdefault(task, []).append(text)
     return {task: sorted(lines) if task else lines for task, lines in found.items()}
@@ -59,6 +61,13 @@ def error_of(stderr: str) -> List[str]:
     return lines
 
 
+def without_other_nodes(run: Any) -> Any:
+    """A run whose first node of a @parallel step has failed: Metaflow's other nodes may end after the run, ours are ended with it."""
+    for told in run["steps"].values():
+        told["tasks"] = {task: one for task, one in told["tasks"].items() if "_node_" not in task}
+    return run
+
+
 @pytest.mark.parametrize("shape, body", pairs(os.environ.get("HEADRACE_MATRIX") == "all"))
 def test_both_do_the_same(headrace: Any, metaflow: Any, shape: str, body: str) -> None:
     runs, told = [], []
@@ -71,7 +80,7 @@ def test_both_do_the_same(headrace: Any, metaflow: Any, shape: str, body: str) -
         )
         assert described.code == 0, described.stderr + runs[-1].stdout + runs[-1].stderr
         (run,) = json.loads(described.stdout)["runs"].values()
-        told.append(run)
+        told.append(without_other_nodes(run) if (shape, runs[-1].code) == ("parallel", 1) else run)
     ours, theirs = runs
     assert ours.code == theirs.code, ours.stdout + ours.stderr
     assert order_of(told[0]) == order_of(told[1])
