@@ -137,7 +137,7 @@ class Pod:
             "node_index": 0, "control_task": "",
             "command": ["podflow.py", "--quiet", "--no-pylint", "--metadata", "local", "--datastore", "local",
                         "--datastore-root", str(self.root)],
-            "configs": None, "environment": {}, "log_bytes_max": 10485760, "grace_s": 2,
+            "configs": None, "environment": {}, "log_bytes_max": 10485760, "grace_s": 2, "lease_s": 0,
         }
         found.update(changes)
         return found

@@ -14,6 +14,7 @@
 #include "loop/datagram_socket.h"
 #include "store/local_metadata.h"
 #include "store/origin.h"
+#include "store/run_lease.h"
 
 namespace headrace::agent {
 namespace {
@@ -83,9 +84,11 @@ loop::Async<int> Agent::run() {
   enter("fetching");
   auto committed = co_await look_for_commit();
   if (!committed) {
-    failed(std::move(committed).error());
+    not_started(std::move(committed).error());
   } else if (!*committed) {
-    co_await run_task();
+    auto wanted = co_await look_for_launcher();
+    if (wanted) co_await run_task();
+    else not_started(std::move(wanted).error());
   }
   co_await store_end();
   signals_->close();
@@ -110,13 +113,30 @@ loop::Async<Result<bool>> Agent::look_for_commit() {
   co_return true;
 }
 
+/// A launcher that is gone takes no result. One that only slept makes a new try of what ended here.
+loop::Async<Result<void>> Agent::look_for_launcher() {
+  if (spec_.lease_s == 0) co_return Result<void>{};
+  auto work = [&data = parts_.data, flow = facts_.identity.flow, run = facts_.identity.run] {
+    return store::read_run_lease(data, flow, run);
+  };
+  auto found = co_await parts_.pool.run(work);
+  if (!found) co_return std::move(found).error().at("looking for the run's launcher");
+  if (!*found) co_return Result<void>{};
+  const auto silent = std::chrono::duration_cast<std::chrono::seconds>(parts_.loop.wall_now() - **found).count();
+  if (silent <= spec_.lease_s) co_return Result<void>{};
+  report_.exit_code = wire::kExitLauncherGone;
+  co_return Error{.kind = Kind::failed,
+                  .what = "this pod runs nothing: the launcher of its run is gone",
+                  .why = fmt::format("its last sign of life is {} s old, and {} s are waited for", silent, spec_.lease_s),
+                  .next = "`resume` the run; HEADRACE_KUBERNETES_START_LEASE sets how long a pod waits for its launcher"};
+}
+
 loop::Async<void> Agent::run_task() {
   auto fetched = co_await fetch_code();
-  if (!fetched) {
-    failed(std::move(fetched).error());
+  if (!fetched || stopped_by_) {
+    not_started(fetched ? Error{} : std::move(fetched).error());
     co_return;
   }
-  if (stopped_by_) co_return;
   warn_of_other_python();
   auto started = start_task();
   if (started) {
@@ -173,7 +193,10 @@ loop::Async<void> Agent::wait_for_task() {
 }
 
 loop::Async<void> Agent::store_end() {
-  if (!task_) session_.stop();
+  if (!task_) {
+    enter("storing");
+    session_.stop();
+  }
   co_await serving_.wait();
   if (const auto& committed = session_.committed()) {
     report_.committed = wire::ReportedCommit{
@@ -183,7 +206,9 @@ loop::Async<void> Agent::store_end() {
   auto logged = co_await log_.close();
   report_.lines_stored = log_.lines_stored();
   if (!logged && !report_.trouble) report_.trouble = std::move(logged).error();
-  if (!committed_before_) co_await send_metadata();
+  // Of an attempt that has not begun there is none, and an empty one would hide what the run can say.
+  const bool has_begun = !committed_before_ && report_.exit_code != wire::kExitLauncherGone;
+  if (has_begun) co_await send_metadata();
   if (!task_ && !committed_before_ && report_.exit_code == 0) report_.exit_code = stopped_by_ ? 128 + *stopped_by_ : 1;
   enter("done");
   report_timer_.cancel();
@@ -217,9 +242,19 @@ loop::Async<void> Agent::watch_signals() {
 }
 
 void Agent::stop_task() {
+  // What is being fetched is not needed any more, and storage may be what does not answer.
+  if (report_.stage == "fetching") parts_.data.stop();
   if (!task_ || end_) return;
   ::kill(-*task_, SIGTERM);
   kill_timer_.set(parts_.loop.now() + std::chrono::seconds(spec_.grace_s));
+}
+
+void Agent::not_started(Error why) {
+  if (stopped_by_) {
+    why = Error{.kind = Kind::failed, .what = fmt::format("this pod was told to end, by signal {}, before its task had started", *stopped_by_)};
+    report_.exit_code = 128 + *stopped_by_;
+  }
+  failed(std::move(why));
 }
 
 void Agent::failed(Error error) {

@@ -73,6 +73,8 @@ class Agent {
   [[nodiscard]] loop::Async<void> run_task();
   /// For a repeated try: whether an earlier one has committed the attempt, and was lost after that.
   [[nodiscard]] loop::Async<Result<bool>> look_for_commit();
+  /// Error (retry) when the run's lease has passed: nobody waits for this attempt.
+  [[nodiscard]] loop::Async<Result<void>> look_for_launcher();
   [[nodiscard]] loop::Async<Result<void>> fetch_code();
   [[nodiscard]] Result<void> start_task();
   [[nodiscard]] loop::Async<void> wait_for_task();
@@ -81,6 +83,8 @@ class Agent {
   [[nodiscard]] loop::Async<void> watch_signals();
   void stop_task();
   void warn_of_other_python();
+  /// The task will not run: because a signal asked for the end, or for what went wrong.
+  void not_started(Error why);
   /// Remembers the first failure of the agent and says it in the log.
   void failed(Error error);
   void enter(std::string stage);

@@ -28,7 +28,7 @@ Result<std::unique_ptr<kube::Client>> open_client(loop::EventLoop& loop, console
 
 Result<Cluster> open_cluster(loop::EventLoop& loop, loop::WorkerPool& pool, console::Output& err) {
   auto policy = HR_TRY(launch::pod_policy_from([](const std::string& name) -> const char* { return std::getenv(name.c_str()); }));
-  Cluster cluster{.client = HR_TRY(open_client(loop, err)), .launcher = {}};
+  Cluster cluster{.client = HR_TRY(open_client(loop, err)), .launcher = {}, .start_lease = policy.start_lease};
   cluster.launcher =
       std::make_unique<launch::ClusterLauncher>(loop, *cluster.client, pool, std::move(policy), std::string(agent::bootstrap_text()));
   return cluster;

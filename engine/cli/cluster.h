@@ -15,6 +15,7 @@ namespace headrace::cli {
 struct Cluster {
   std::unique_ptr<kube::Client> client;
   std::unique_ptr<launch::ClusterLauncher> launcher;
+  Duration start_lease{};  ///< of PodPolicy
 };
 
 /// Finds the cluster that this process uses; nothing is asked of it yet. `loop`, `pool` and `err` must outlive it. A wait for the API

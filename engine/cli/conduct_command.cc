@@ -119,7 +119,8 @@ int conduct(Options options, console::Output& out, console::Output& err) {
                                 .random = random,
                                 .input_data = stores->input_data.get(),
                                 .pods = cluster.launcher.get(),
-                                .copy = stores->copy.get()},
+                                .copy = stores->copy.get(),
+                                .start_lease = cluster.start_lease},
                      std::move(*spec));
   const int code = event_loop.block_on(driver.run());
   if (driver.left()) {

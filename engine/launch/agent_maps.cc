@@ -7,6 +7,7 @@
 #include "codec/base64.h"
 #include "codec/gzip.h"
 #include "codec/sha1.h"
+#include "loop/task_group.h"
 
 namespace headrace::launch {
 
@@ -57,6 +58,11 @@ loop::Async<Result<void>> create_map(kube::Client& client, std::string ns, Json 
   co_return Result<void>{};
 }
 
+loop::Async<void> create_part(kube::Client& client, std::string ns, Json map, std::optional<Error>& failure) {
+  auto made = co_await create_map(client, std::move(ns), std::move(map));
+  if (!made && !failure) failure = std::move(made).error();
+}
+
 }  // namespace
 
 loop::Async<Result<std::shared_ptr<const AgentFile>>> load_agent(loop::WorkerPool& pool, std::string file) {
@@ -95,8 +101,8 @@ codec::Json agent_index_map(const std::string& ns, const std::string& sha1, std:
   return map;
 }
 
-loop::Async<Result<AgentMaps>> ensure_agent_maps(kube::Client& client, loop::WorkerPool& pool, std::string ns,
-                                                 std::shared_ptr<const AgentFile> agent, bool again) {
+loop::Async<Result<AgentMaps>> ensure_agent_maps(loop::EventLoop& loop, kube::Client& client, loop::WorkerPool& pool,
+                                                 std::string ns, std::shared_ptr<const AgentFile> agent, bool again) {
   kube::Call look;
   look.path = maps_path(ns) + "/" + agent_index_name(agent->sha1);
   auto index = co_await client.call(look);
@@ -120,10 +126,11 @@ loop::Async<Result<AgentMaps>> ensure_agent_maps(kube::Client& client, loop::Wor
                     .what = fmt::format("the agent is too large for a pod: {} bytes", agent->binary.bytes.size()),
                     .next = "strip the executable, or use the one of the preset `release`"};
   }
-  for (Json& map : maps) {
-    auto made = co_await create_map(client, ns, std::move(map));
-    if (!made) co_return std::move(made).error();
-  }
+  std::optional<Error> failure;
+  loop::TaskGroup posting(loop);
+  for (Json& map : maps) posting.spawn(create_part(client, ns, std::move(map), failure));
+  co_await posting.wait();
+  if (failure) co_return *std::move(failure);
   auto made = co_await create_map(client, ns, agent_index_map(ns, agent->sha1, parts));
   if (!made) co_return std::move(made).error();
   co_return maps_of(*agent, parts);

@@ -35,6 +35,8 @@ loop::Async<Result<void>> check_namespace(kube::Client& client, RunNamespace& sp
   co_return rights;
 }
 
+Error given_up() { return Error{.kind = Kind::failed, .what = "the run was interrupted while it prepared the cluster"}; }
+
 std::string task_of(const std::string& label) { return label.substr(label.rfind('/') + 1); }
 
 }  // namespace
@@ -51,6 +53,8 @@ loop::Async<Result<void>> ClusterLauncher::begin(RunName run, std::vector<PodSte
   state_->note = std::move(note);
   return state_->begin();
 }
+
+void ClusterLauncher::give_up() { state_->removing = true; }
 
 loop::Async<Result<PodEnd>> ClusterLauncher::run(PodStart start, PodListener& listener) {
   return state_->run_attempt(std::move(start), listener);
@@ -111,6 +115,7 @@ loop::Async<Result<void>> ClusterState::begin() {
 
   auto checked = co_await check_cluster();
   if (!checked) co_return std::move(checked).error();
+  if (removing) co_return given_up();
 
   std::optional<Error> failure;
   loop::TaskGroup group(loop);
@@ -124,6 +129,7 @@ loop::Async<Result<void>> ClusterState::begin() {
     }
     co_await group.wait();
   }
+  if (!failure && removing) failure = given_up();
   if (failure) {
     for (auto& [name, space] : spaces) {
       if (!space->owned) continue;
@@ -210,8 +216,9 @@ loop::Async<Result<void>> ClusterState::try_create(const PodStep& step) {
 }
 
 loop::Async<Result<void>> ClusterState::prepare(RunNamespace& space) {
-  auto maps = co_await ensure_agent_maps(client, pool, space.name, agent);
+  auto maps = co_await ensure_agent_maps(loop, client, pool, space.name, agent);
   if (!maps) co_return std::move(maps).error();
+  if (removing) co_return given_up();
   space.agent = *std::move(maps);
   auto owned = co_await space.owner.ensure();
   if (!owned) co_return std::move(owned).error();

@@ -23,6 +23,7 @@ class ClusterLauncher final : public PodLauncher {
 
   [[nodiscard]] loop::Async<Result<void>> begin(RunName run, std::vector<PodStep> steps,
                                                 std::function<void(std::string)> note) override;
+  void give_up() override;
   [[nodiscard]] loop::Async<Result<PodEnd>> run(PodStart start, PodListener& listener) override;
   [[nodiscard]] loop::Async<Result<void>> read_log(std::string namespace_, std::string pod, std::uint64_t seq,
                                                    PodListener& listener) override;

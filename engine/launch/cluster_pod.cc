@@ -60,6 +60,7 @@ void sooner(std::optional<Instant>& next, std::optional<Instant> other) {
 
 PodEnd stopped_before(const PodStart& start, int try_number) {
   PodEnd end{.outcome = PodOutcome::stopped, .exit_code = -1, .namespace_ = start.settings->namespace_, .tries = try_number + 1};
+  end.started = try_number > 0;
   end.cause = Error{.kind = Kind::failed, .what = fmt::format("the pod of step `{}` was not started any more", start.step)};
   return end;
 }
@@ -119,7 +120,7 @@ loop::Async<void> ClusterState::look_at_warnings(RunNamespace& space) {
     return warning.second.find(agent_index_name(agent->sha1)) != std::string::npos && warning.second.find("not found") != std::string::npos;
   });
   if (!broken) co_return;
-  auto made = co_await ensure_agent_maps(client, pool, space.name, agent, true);
+  auto made = co_await ensure_agent_maps(loop, client, pool, space.name, agent, true);
   if (!made) note(fmt::format("The agent could not be stored again in namespace {}: {}", space.name, made.error().what));
 }
 
@@ -310,6 +311,7 @@ loop::Async<Result<PodEnd>> ClusterState::run_try(const PodStart& start, int try
   end.peak_kb = one.report ? one.report->peak_kb : 0;
   end.lines = pod.log.last_seq();
   end.tries = try_number + 1;
+  end.started = try_number > 0 || pod.facts.started || pod.facts.end || verdict.outcome != PodOutcome::stopped;
   end.cause = std::move(verdict.cause);
   co_return end;
 }

@@ -201,7 +201,10 @@ PodVerdict with_report(const PodCase& one) {
   PodVerdict task_failed{.outcome = PodOutcome::task_failed, .exit_code = one.pod.end ? one.pod.end->exit_code : report.exit_code};
   if (report.committed && !report.committed->ok) return task_failed;
   if (report.trouble) {
-    PodVerdict result = verdict(one, PodOutcome::no_result, *report.trouble);
+    // Nothing has run, and this launcher lives: it had only given no sign of that in time.
+    const bool again = report.exit_code == wire::kExitLauncherGone;
+    PodVerdict result = verdict(one, again ? PodOutcome::lost : PodOutcome::no_result, *report.trouble);
+    result.again = again;
     return result;
   }
   const int code = one.pod.end ? one.pod.end->exit_code : 0;

@@ -15,6 +15,8 @@ constexpr const char* kRefusedByTask = R"({"headrace_agent": 1, "stage": "done",
   "lines_stored": 4, "python_version": "3.11.7", "committed": {"ok": false, "transition": null}, "trouble": null})";
 constexpr const char* kRunning = R"({"headrace_agent": 1, "stage": "running", "exit_code": 0, "signal": 0, "peak_kb": 3906250,
   "lines_stored": 4, "python_version": "3.11.7", "committed": null, "trouble": null})";
+constexpr const char* kNoLauncher = R"({"headrace_agent": 1, "stage": "done", "exit_code": 75, "signal": 0, "peak_kb": 900, "lines_stored": 1,
+  "trouble": {"kind": "failed", "what": "this pod runs nothing", "where": "", "why": "1000 s old", "next": "`resume` it"}})";
 constexpr const char* kTrouble = R"({"headrace_agent": 1, "stage": "fetching", "exit_code": 0, "signal": 0, "peak_kb": 1, "lines_stored": 0,
   "python_version": "3.11.7", "committed": null,
   "trouble": {"kind": "denied", "what": "the code package cannot be read", "where": "s3://b/k", "why": "AccessDenied", "next": "give it"}})";
@@ -119,6 +121,8 @@ const Row kRows[] = {
      "exit code 0 but without a result", "os._exit", "exception"},
     {"the agent's own trouble", [](Case& c) { c.terminated(1, "Error", kTrouble); }, PodOutcome::no_result, false,
      "the code package cannot be read", "AccessDenied", "give it"},
+    {"a launcher that slept", [](Case& c) { c.terminated(75, "Error", kNoLauncher); }, PodOutcome::lost, true, "runs nothing",
+     "1000 s old", "resume"},
     {"before the agent", [](Case& c) { c.terminated(1, "Error", "headrace: the agent cannot be started\nhere\n"); }, PodOutcome::no_result,
      false, "exit code 1 before the step began", "headrace: the agent cannot be started | here", "log above"},
     {"deleted by somebody", [](Case& c) { c.one.gone = true, c.status["phase"] = "Running"; }, PodOutcome::stopped, false,

@@ -79,6 +79,7 @@ struct PodEnd {
   /// The highest number of a line, as far as the pod's log could be read; lines above `report->lines_stored` are not in the datastore.
   std::uint64_t lines = 0;
   int tries = 1;
+  bool started = true;  ///< false: the container never ran, in no try, so nothing of the attempt is stored
   /// Set unless `done` or `task_failed`. Of kind `misuse` or `denied`: another attempt would end the same way.
   std::optional<Error> cause;
 };
@@ -103,6 +104,9 @@ class PodLauncher {
   /// Errors: `misuse` (no namespace, a request that no node can hold), `denied` (credentials, rights: says which), `failed`.
   [[nodiscard]] virtual loop::Async<Result<void>> begin(RunName run, std::vector<PodStep> steps,
                                                         std::function<void(std::string)> note) = 0;
+
+  /// Lets a `begin` that still works end soon, with an error; what it has made it takes back.
+  virtual void give_up() = 0;
 
   /// Makes the pod, follows it and its log, repeats a try that the infrastructure lost. Returns when the pod has ended and its
   /// log was read. Error: no pod came to be (quota, admission, rights); `misuse` and `denied` would repeat themselves.

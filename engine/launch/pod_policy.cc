@@ -13,6 +13,8 @@ using Variable = std::function<const char*(const std::string&)>;
 
 constexpr std::int64_t kSecondsMax = 366LL * 24 * 3600;
 constexpr std::int64_t kLeaseSecondsMin = 60;
+constexpr std::int64_t kStartLeaseSecondsMin = 10;
+constexpr std::int64_t kStartLeaseSecondsMax = 24 * 3600;
 
 Error wrong(const std::string& name, const std::string& text, const std::string& wanted) {
   return Error{.kind = Kind::misuse,
@@ -50,6 +52,9 @@ Result<PodPolicy> pod_policy_from(const Variable& variable) {
   policy.limit_memory = limit != "none";
   if (auto lease = HR_TRY(number(variable, "HEADRACE_KUBERNETES_LEASE", kLeaseSecondsMin, kSecondsMax))) {
     policy.lease = std::chrono::seconds(*lease);
+  }
+  if (auto lease = HR_TRY(number(variable, "HEADRACE_KUBERNETES_START_LEASE", kStartLeaseSecondsMin, kStartLeaseSecondsMax))) {
+    policy.start_lease = std::chrono::seconds(*lease);
   }
   if (auto keep = HR_TRY(number(variable, "HEADRACE_KUBERNETES_KEEP_FAILED", 0, kSecondsMax))) {
     policy.keep_failed = std::chrono::seconds(*keep);

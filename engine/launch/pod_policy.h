@@ -24,6 +24,8 @@ struct PodPolicy {
   /// HEADRACE_KUBERNETES_LEASE: seconds after the launcher's death until the cluster removes what is left of the run;
   /// unset: the longest time limit of the run's steps.
   std::optional<Duration> lease;
+  /// HEADRACE_KUBERNETES_START_LEASE: a pod that starts when the launcher has given no sign of life for so long ends at once. Seconds.
+  Duration start_lease = 15min;
   /// HEADRACE_KUBERNETES_KEEP_FAILED: seconds for which failed pods stay after the run's end; 0 removes them with the others.
   Duration keep_failed = 1h;
   /// HEADRACE_KUBERNETES_TRIES: how often one attempt is tried when the infrastructure loses it.

@@ -28,6 +28,7 @@ TEST(PodPolicy, WithoutVariablesItIsTheDefault) {
 TEST(PodPolicy, EachVariableIsRead) {
   auto policy = policy_of({{"HEADRACE_KUBERNETES_MEMORY_LIMIT", "none"},
                            {"HEADRACE_KUBERNETES_LEASE", "120"},
+                           {"HEADRACE_KUBERNETES_START_LEASE", "30"},
                            {"HEADRACE_KUBERNETES_KEEP_FAILED", "0"},
                            {"HEADRACE_KUBERNETES_TRIES", "1"},
                            {"HEADRACE_KUBERNETES_IMAGE_TRIES", "7"},
@@ -36,6 +37,7 @@ TEST(PodPolicy, EachVariableIsRead) {
   ASSERT_TRUE(policy.ok());
   EXPECT_FALSE(policy->limit_memory);
   EXPECT_EQ(policy->lease, Duration(120s));
+  EXPECT_EQ(policy->start_lease, Duration(30s));
   EXPECT_EQ(policy->keep_failed, Duration(0s));
   EXPECT_EQ(policy->tries_max, 1);
   EXPECT_EQ(policy->image_tries_max, 7);
@@ -47,6 +49,7 @@ TEST(PodPolicy, AWrongValueNamesItsVariable) {
   const std::pair<const char*, const char*> cases[] = {{"HEADRACE_KUBERNETES_LEASE", "59"},
                                                        {"HEADRACE_KUBERNETES_LEASE", "5m"},
                                                        {"HEADRACE_KUBERNETES_LEASE", "99999999999999999999"},
+                                                       {"HEADRACE_KUBERNETES_START_LEASE", "9"},
                                                        {"HEADRACE_KUBERNETES_KEEP_FAILED", "-1"},
                                                        {"HEADRACE_KUBERNETES_TRIES", "0"},
                                                        {"HEADRACE_KUBERNETES_IMAGE_TRIES", "many"},

@@ -101,6 +101,10 @@ loop::Async<Result<void>> Driver::begin_run() {
   if (!stored) co_return std::move(stored).error();
   begin_copy();
   if (pods_begun_ && !*pods_begun_) co_return std::move(*pods_begun_).error();
+  if (pods_begun_) {
+    auto leased = co_await renew_lease();
+    if (!leased) co_return std::move(leased).error();
+  }
   if (spec_.runner_attribute_file) watching_.spawn(offer_attributes());
   if (spec_.resume) {
     lines_.run_line(parts_.loop.wall_now(), fmt::format("Cloning {}/{}", spec_.flow, spec_.resume->origin_run_id));

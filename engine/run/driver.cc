@@ -34,6 +34,8 @@ Driver::Driver(Parts parts, wire::RunSpec spec)
       watching_(parts.loop),
       deadline_(parts.loop, [this] { feed(sched::Tick{}); }),
       flush_timer_(parts.loop, [this] { flush_now(); }),
+      lease_timer_(parts.loop, [this] { work_.spawn(renew_lease_again()); }),
+      preparation_(parts.loop, [this] { leave(); }),
       flushed_(parts.loop),
       finished_(parts.loop),
       unheard_(parts.loop) {}

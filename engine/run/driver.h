@@ -51,6 +51,7 @@ struct Parts {
   store::Backend* input_data = nullptr;  ///< spin: the datastore that the inputs are in
   launch::PodLauncher* pods = nullptr;   ///< there if a step runs in a pod
   store::CopyingBackend* copy = nullptr;  ///< `meta`, if the run's metadata is copied into its datastore too
+  Duration start_lease = 15min;          ///< a pod that starts when this run has given no sign of life for so long ends at once
 };
 
 /// One run (or resume, or spin) from start to end: gives the scheduler its events, carries out its commands.
@@ -130,6 +131,9 @@ class Driver {
   [[nodiscard]] bool has_pods() const;
   [[nodiscard]] loop::Async<void> begin_pods();
   [[nodiscard]] loop::Async<Result<void>> store_package();
+  /// Renews the run's lease in the datastore, now and again until the end.
+  [[nodiscard]] loop::Async<Result<void>> renew_lease();
+  [[nodiscard]] loop::Async<void> renew_lease_again();
   [[nodiscard]] wire::AgentSpec agent_spec_of(const attempt::Assignment& assignment) const;
   /// Metadata of every attempt in a pod.
   [[nodiscard]] std::vector<store::Field> pod_fields() const;
@@ -193,6 +197,8 @@ class Driver {
   loop::TaskGroup watching_;  ///< signals, the attribute file
   loop::Timer deadline_;
   loop::Timer flush_timer_;
+  loop::Timer lease_timer_;
+  loop::Timer preparation_;  ///< until a run that was interrupted while it prepared the cluster leaves
   bool flush_posted_ = false;
   loop::Event flushed_;
   loop::Event finished_;

@@ -15,6 +15,8 @@ namespace headrace::run {
 
 namespace {
 
+constexpr Duration kPreparationMax = 2s;
+
 /// The parent of a process, from /proc; 0 if it cannot be told.
 pid_t parent_of(pid_t pid) {
   std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
@@ -65,6 +67,11 @@ void Driver::interrupt() {
   if (again) leave();
   // Before anything has begun there is nothing to store; and who asks twice shall not wait for storage that does not answer.
   if (again || (!scheduler_ && !spec_.spin)) parts_.data.stop();
+  // The cluster takes back what was made; if it does not answer, nobody waits for it.
+  if (!again && pods_touched_ && !pods_begun_) {
+    parts_.pods->give_up();
+    preparation_.set(parts_.loop.now() + kPreparationMax);
+  }
   if (scheduler_) {
     feed(sched::Interrupted{});
   } else if (spec_.spin) {

@@ -92,7 +92,7 @@ loop::Async<void> PodAttempt::run() {
   const bool go_on = co_await wait_before_retry();
   if (!go_on) {
     live_.killed = true;
-    PodVerdict verdict{.exit_code = kKilled, .transition = {}, .cause = {}};
+    PodVerdict verdict{.exit_code = kKilled, .hopeless = false, .transition = {}, .cause = {}};
     co_await finish(std::move(verdict));
     co_return;
   }
@@ -113,7 +113,7 @@ loop::Async<PodVerdict> PodAttempt::judge(Result<launch::PodEnd> end) {
   end_ = std::move(*end);
   live_.killed = end_->outcome == launch::PodOutcome::stopped;
   auto committed = committed_of(*end_);
-  if (must_look(*end_)) {
+  if (end_->started && must_look(*end_)) {
     auto work = [&data = driver_.parts_.data, flow = driver_.facts_.identity.flow, path = live_.path] {
       return store::read_committed(data, flow, path);
     };
@@ -149,7 +149,8 @@ loop::Async<void> PodAttempt::finish(PodVerdict verdict) {
     driver_.facts_of_failures_.add(live_.task, std::move(fact));
   }
   driver_.feed(sched::AttemptEnded{
-      .task = live_.task, .attempt = live_.attempt, .exit_code = verdict.exit_code, .transition = verdict.transition});
+      .task = live_.task, .attempt = live_.attempt, .exit_code = verdict.exit_code, .transition = verdict.transition,
+      .hopeless = verdict.hopeless});
   auto settled = co_await settle_records();
   if (!settled) driver_.broken(std::move(settled).error().at("ending " + live_.label));
   auto logged = co_await live_.log->close();
@@ -163,6 +164,12 @@ loop::Async<void> PodAttempt::finish(PodVerdict verdict) {
 
 /// The metadata that the agent has sent, or what can be said without it.
 loop::Async<Result<void>> PodAttempt::settle_records() {
+  if (end_ && !end_->started) {
+    auto note = [&records = *driver_.records_, path = live_.path, fields = driver_.pod_fields(), now = driver_.parts_.loop.wall_now()] {
+      return records.note_unstarted(path, fields, now);
+    };
+    co_return co_await driver_.parts_.pool.run(note);
+  }
   auto work = [&data = driver_.parts_.data, &meta = driver_.parts_.meta, &records = *driver_.records_,
                flow = driver_.facts_.identity.flow, path = live_.path, fields = driver_.pod_fields(),
                now = driver_.parts_.loop.wall_now()]() -> Result<void> {

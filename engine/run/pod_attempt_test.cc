@@ -116,6 +116,7 @@ TEST(PodAttempt, WhatWouldFailAgainIsNotRepeated) {
   EXPECT_EQ(world.run(), 1);
   EXPECT_EQ(world.pods.started.size(), 1u);
   EXPECT_THAT(world.out(), HasSubstr("This failed task will not be retried."));
+  EXPECT_THAT(world.err(), HasSubstr("Step start (task-id 1) failed."));
   EXPECT_THAT(world.err(), HasSubstr("the image `x` cannot be pulled: not found"));
 }
 
@@ -146,6 +147,35 @@ TEST(PodAttempt, AResultThatOnlyTheDatastoreKnowsCounts) {
   EXPECT_THAT(world.out(), HasSubstr("[RUN/end/2 (pid N)] Task finished successfully."));
   EXPECT_TRUE(world.recorded("start/1", "0_artifact__task_ok.json")) << "its own records went with the pod";
   EXPECT_TRUE(world.recorded("start/1", "sysmeta_attempt-done_"));
+}
+
+TEST(PodAttempt, AResultWhoseMarkWasLostCounts) {
+  PodRun world(two_pods());
+  world.pods.play = [&](Pod& pod) -> Async<Result<PodEnd>> {
+    if (pod.start.step == "end") co_return PodRun::success({});
+    auto published = world.publish(pod.start);
+    EXPECT_TRUE(published.ok());
+    world.lose("start/1/0.DONE.lock");
+    co_return PodRun::failure(PodOutcome::lost, -1, Error{.what = "the node was lost"});
+  };
+  EXPECT_EQ(world.run(), 0);
+  EXPECT_EQ(world.pods.started.size(), 2u) << "nothing is repeated";
+  EXPECT_FALSE(world.stored("start/1/0.DONE.lock").empty()) << "without it no client reads the result";
+  EXPECT_TRUE(world.recorded("start/1", "sysmeta_attempt-done_"));
+}
+
+TEST(PodAttempt, TheRunHoldsItsLeaseWhileItLasts) {
+  PodRun world(two_pods());
+  std::string lease;
+  world.pods.play = [&](Pod& pod) -> Async<Result<PodEnd>> {
+    lease = world.stored("_headrace/lease");
+    if (pod.start.step == "end") co_return PodRun::success({});
+    co_return PodRun::success({"end"});
+  };
+  EXPECT_EQ(world.run(), 0);
+  EXPECT_THAT(lease, ::testing::StartsWith("20"));
+  EXPECT_EQ(world.pods.started.at(0).agent_spec.lease_s, 900);
+  EXPECT_EQ(world.stored("_headrace/lease"), "");
 }
 
 TEST(PodAttempt, ExitCodeZeroWithoutAResultIsAFailure) {
@@ -231,6 +261,26 @@ TEST(PodInterrupt, RemovesEveryPodAndSaysSo) {
   EXPECT_TRUE(world.pods.alive().empty());
   EXPECT_FALSE(world.pods.ended) << "what owned the pods went with them";
   EXPECT_EQ(world.stored("a/2/0.runtime"), R"({"return_code": 137, "killed": true, "success": false})");
+}
+
+Async<void> interrupt_when_begun(PodRun& world) {
+  auto begun = world.pods.until_begun();
+  co_await std::move(begun);
+  PodRun::interrupt();
+}
+
+TEST(PodInterrupt, EndsThePreparationOfTheCluster) {
+  for (const bool deaf : {false, true}) {
+    PodRun world(one_pod());
+    world.pods.begin_hangs = true;
+    world.pods.deaf = deaf;
+    world.loop.spawn(interrupt_when_begun(world));
+    EXPECT_EQ(world.run(), 1);
+    EXPECT_TRUE(world.pods.given_up);
+    EXPECT_TRUE(world.pods.started.empty());
+    EXPECT_THAT(world.err(), HasSubstr("Aborted!"));
+    EXPECT_FALSE(world.pods.ended) << "what it had made is taken back by `begin`";
+  }
 }
 
 Async<void> interrupt_twice(PodRun& world) {

@@ -2,8 +2,6 @@
 
 #include <utility>
 
-#include "sched/scheduler.h"
-
 namespace headrace::run {
 
 namespace {
@@ -42,10 +40,10 @@ bool must_look(const launch::PodEnd& end) { return commit_counts(end.outcome) &&
 
 PodVerdict verdict_of(const launch::PodEnd& end, const std::optional<attempt::Committed>& committed) {
   if (committed && committed->ok && commit_counts(end.outcome)) {
-    return PodVerdict{.exit_code = 0, .transition = sched::Transition{.next = committed->next, .splits = committed->splits}, .cause = {}};
+    return PodVerdict{.exit_code = 0, .hopeless = false, .transition = sched::Transition{.next = committed->next, .splits = committed->splits}, .cause = {}};
   }
-  PodVerdict verdict{.exit_code = end.exit_code > 0 ? end.exit_code : 1, .transition = {}, .cause = end.cause};
-  if (verdict.cause && would_repeat_itself(*verdict.cause)) verdict.exit_code = sched::kExitDisallowRetry;
+  PodVerdict verdict{.exit_code = end.exit_code > 0 ? end.exit_code : 1, .hopeless = false, .transition = {}, .cause = end.cause};
+  verdict.hopeless = verdict.cause && would_repeat_itself(*verdict.cause);
   if (!verdict.cause && end.outcome == PodOutcome::done) {
     verdict.cause = Error{.kind = Kind::failed,
                           .what = "the pod ended with exit code 0, and the datastore has no result of it",
@@ -56,8 +54,8 @@ PodVerdict verdict_of(const launch::PodEnd& end, const std::optional<attempt::Co
 }
 
 PodVerdict verdict_of(Error not_started) {
-  const int code = would_repeat_itself(not_started) ? sched::kExitDisallowRetry : 1;
-  return PodVerdict{.exit_code = code, .transition = {}, .cause = std::move(not_started)};
+  const bool hopeless = would_repeat_itself(not_started);
+  return PodVerdict{.exit_code = 1, .hopeless = hopeless, .transition = {}, .cause = std::move(not_started)};
 }
 
 }  // namespace headrace::run

@@ -12,6 +12,7 @@ namespace headrace::run {
 /// What the scheduler is told of an attempt that ran in a pod, and what people are told.
 struct PodVerdict {
   int exit_code = 1;
+  bool hopeless = false;                        ///< another attempt would meet the same cause
   std::optional<sched::Transition> transition;  ///< of a success
   std::optional<Error> cause;                   ///< of a failure that the task's own output does not explain
 };
@@ -20,8 +21,7 @@ struct PodVerdict {
 [[nodiscard]] bool must_look(const launch::PodEnd& end);
 
 /// `committed`: by the report, or by the datastore. What has been committed counts, unless the task itself went wrong afterwards
-/// (as a local process that crashes at its exit): the pod may have been lost after its last word. A cause that another attempt
-/// would meet again makes the exit code one that is not repeated.
+/// (as a local process that crashes at its exit): the pod may have been lost after its last word.
 [[nodiscard]] PodVerdict verdict_of(const launch::PodEnd& end, const std::optional<attempt::Committed>& committed);
 /// No pod came to be.
 [[nodiscard]] PodVerdict verdict_of(Error not_started);

@@ -8,6 +8,7 @@
 #include "codec/json.h"
 #include "console/error_block.h"
 #include "run/driver.h"
+#include "store/run_lease.h"
 
 namespace headrace::run {
 
@@ -15,6 +16,7 @@ namespace {
 
 /// Of pods that are left; the command that removes them finds all.
 constexpr std::size_t kNamesShownMax = 10;
+constexpr Duration kLeaseRenewMax = 5min;
 constexpr std::string_view kDefaultNamespace = "default";
 
 std::string counted(std::uint64_t number, std::string_view what) { return fmt::format("{} {}{}", number, what, number == 1 ? "" : "s"); }
@@ -50,9 +52,11 @@ loop::Async<void> Driver::begin_pods() {
     lines_.run_line(parts_.loop.wall_now(), line);
     flush_soon();
   };
+  if (stopped_) co_return;
   auto beginning = parts_.pods->begin(std::move(name), std::move(steps), std::move(note));
   pods_touched_ = true;
   auto begun = co_await unless_left(std::move(beginning));
+  preparation_.cancel();
   if (!begun) {
     pods_begun_ = Error{.kind = Kind::failed, .what = "the run was interrupted before its first task"};
   } else if (!*begun) {
@@ -75,6 +79,24 @@ loop::Async<Result<void>> Driver::store_package() {
                                .url = fmt::format("{}/{}/data/{}/{}", spec_.datastore_root, spec_.flow, sha.substr(0, 2), sha),
                                .metadata = spec_.pod_run->package_metadata};
   co_return Result<void>{};
+}
+
+loop::Async<Result<void>> Driver::renew_lease() {
+  lease_timer_.set(parts_.loop.now() + std::min<Duration>(parts_.start_lease / 3, kLeaseRenewMax));
+  auto work = [&data = parts_.data, flow = facts_.identity.flow, run = facts_.identity.run, now = parts_.loop.wall_now()] {
+    return store::renew_run_lease(data, flow, run, now);
+  };
+  co_return co_await parts_.pool.run(work);
+}
+
+loop::Async<void> Driver::renew_lease_again() {
+  if (ended_ || stopped_) co_return;
+  auto renewed = co_await renew_lease();
+  if (renewed || ended_ || stopped_) co_return;
+  lines_.run_line(parts_.loop.wall_now(),
+                  fmt::format("The run's lease in the datastore could not be renewed; pods that start end at once when it has passed: {}",
+                              renewed.error().what));
+  flush_soon();
 }
 
 wire::AgentSpec Driver::agent_spec_of(const attempt::Assignment& assignment) const {
@@ -102,7 +124,8 @@ wire::AgentSpec Driver::agent_spec_of(const attempt::Assignment& assignment) con
                        .command = spec_.pod_run->command,
                        .configs = spec_.pod_run->configs,
                        .environment = step.environment,
-                       .log_bytes_max = static_cast<std::uint64_t>(spec_.limits.max_log_bytes)};
+                       .log_bytes_max = static_cast<std::uint64_t>(spec_.limits.max_log_bytes),
+                       .lease_s = std::chrono::ceil<std::chrono::seconds>(parts_.start_lease).count()};
   for (store::Field& field : pod_fields()) {
     spec.fields.push_back({.field = std::move(field.name), .type = std::move(field.type), .value = std::move(field.value),
                            .tags = std::move(field.tags)});
@@ -160,7 +183,15 @@ void Driver::leave() {
 }
 
 loop::Async<void> Driver::end_pods() {
-  if (!pods_touched_ || removing_ || left_) co_return;
+  lease_timer_.cancel();
+  if (!pods_touched_ || left_) co_return;
+  auto forget = [&data = parts_.data, flow = facts_.identity.flow, run = facts_.identity.run] {
+    return store::remove_run_lease(data, flow, run);
+  };
+  // A lease that is left says when the run was last seen, which is true.
+  auto forgetting = parts_.pool.run(forget);
+  (void)co_await unless_left(std::move(forgetting));
+  if (removing_ || left_) co_return;
   auto ending = parts_.pods->end();
   auto ended = co_await unless_left(std::move(ending));
   if (ended && !*ended) pods_left_ = std::move(*ended).error().at("removing the pods of the run");

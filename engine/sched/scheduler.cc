@@ -112,7 +112,9 @@ void Scheduler::State::attempt_failed(LiveTasks::iterator live, const AttemptEnd
     out_.emplace_back(SayRun{.text = "This failed task will not be retried.", .bad = false});
     return;
   }
-  if (event.attempt + 1 < step.attempts()) {
+  if (event.hopeless && event.attempt + 1 < step.attempts()) {
+    out_.emplace_back(SayRun{.text = "This failed task will not be retried.", .bad = false});
+  } else if (event.attempt + 1 < step.attempts()) {
     ++live->second.attempt;
     live->second.terminated = false;
     start_attempt(event.task, live->second);

@@ -193,6 +193,15 @@ TEST(Retry, IsNotForAnExitThatForbidsIt) {
                    "finish failed: Internal error: The terminal step *end* was not successful by the end of flow."}));
 }
 
+TEST(Retry, WhatIsHopelessIsNotTriedAgainAndIsTheRunsFailure) {
+  Script run(retrying(3, 0));
+  run.begin();
+  const AttemptEnded ended{.task = 1, .attempt = 0, .exit_code = 1, .transition = std::nullopt, .hopeless = true};
+  EXPECT_EQ(run.apply(ended), (Texts{"1.0 stores `Task failed.`", "`This failed task will not be retried.`", "bad `Workflow failed.`",
+                                     "bad `Terminating 0 active tasks...`", "bad `Flushing logs...`",
+                                     "finish failed: Step failure: Step *start* (task-id 1) failed."}));
+}
+
 TEST(Retry, AnExitThatForbidsItLetsTheOthersGoOn) {
   Script run(graph({split("start", {"a", "b"}, "j"), linear("a", "j"), linear("b", "b2"), linear("b2", "j"), join("j", "end"), end()}));
   run.begin();

@@ -246,8 +246,24 @@ Result<void> RunRecords::restore(const AttemptPath& attempt, const Manifest* man
     batch.data = {{fmt::format("{}.attempt.json", n), attempt_json(now)}, {fmt::format("{}.task_begin", n), task_begin_json(identity_, n)}};
   }
   HR_TRY(add_begin(batch, attempt, fields, now));
-  if (manifest != nullptr) add_end(batch, attempt, *manifest, ok, {}, now);
+  if (manifest == nullptr) return put(attempt.task, std::move(batch));
+  add_end(batch, attempt, *manifest, ok, {}, now);
+  HR_TRY(put(attempt.task, std::move(batch)));
+  return mark_done(task, n);
+}
+
+Result<void> RunRecords::note_unstarted(const AttemptPath& attempt, const std::vector<Field>& fields, WallTime now) {
+  HR_TRY(step_record(attempt.task.step, now));
+  Batch batch;
+  HR_TRY(add_begin(batch, attempt, fields, now));
   return put(attempt.task, std::move(batch));
+}
+
+Result<void> RunRecords::mark_done(const std::string& task, int attempt) {
+  const std::string done = fmt::format("{}.DONE.lock", attempt);
+  if (HR_TRY(data_.size(task + "/" + done))) return {};
+  const std::vector<Object> last = {{fmt::format("{}.task_end", attempt), "{}"}, {done, std::string{kDone}}};
+  return data_.put_tree(task, last);
 }
 
 Result<void> RunRecords::add_fields(const AttemptPath& attempt, const std::vector<Field>& fields, WallTime now) {

@@ -81,8 +81,11 @@ class RunRecords {
   Result<void> finish(const AttemptPath& attempt, const Manifest& manifest, bool ok, const std::vector<Field>& fields,
                       WallTime now);
   /// The metadata part of `begin` and `finish` for an attempt that ran on another machine and could not send it. Without a
-  /// manifest, what says that it has begun; its `N.attempt.json` and `N.task_begin` are written where they are missing.
+  /// manifest, what says that it has begun; its `N.attempt.json` and `N.task_begin` are written where they are missing. With one, the
+  /// attempt was committed: DONE is written where its process did not come to it.
   Result<void> restore(const AttemptPath& attempt, const Manifest* manifest, bool ok, const std::vector<Field>& fields, WallTime now);
+  /// The metadata part of `begin` for an attempt that was asked for and never ran.
+  Result<void> note_unstarted(const AttemptPath& attempt, const std::vector<Field>& fields, WallTime now);
   /// `N.runtime`.
   Result<void> ended(const AttemptPath& attempt, const ProcessEnd& end);
 
@@ -96,6 +99,7 @@ class RunRecords {
   Result<void> put(const TaskPath& task, Batch batch);
   Result<void> step_record(const StepName& step, WallTime now);
   Result<void> add_begin(Batch& batch, const AttemptPath& attempt, const std::vector<Field>& fields, WallTime now);
+  Result<void> mark_done(const std::string& task, int attempt);
   void add_end(Batch& batch, const AttemptPath& attempt, const Manifest& manifest, bool ok, const std::vector<Field>& fields,
                WallTime now) const;
   void add_self(Batch& batch, const TaskPath& task, WallTime now) const;

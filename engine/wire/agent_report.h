@@ -12,6 +12,9 @@
 
 namespace headrace::wire {
 
+/// Of an agent that has run nothing because the run's lease had passed.
+inline constexpr int kExitLauncherGone = 75;
+
 /// The verdict and transition of an attempt that has committed in a pod.
 struct ReportedCommit {
   bool ok = false;

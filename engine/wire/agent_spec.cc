@@ -158,6 +158,7 @@ Result<AgentSpec> parse(std::string_view text) {
   for (const auto& [name, value] : environment->items()) spec.environment[name] = HR_TRY(get_string(*environment, name));
   spec.log_bytes_max = HR_TRY(get_uint(json, "log_bytes_max"));
   spec.grace_s = HR_TRY(small(json, "grace_s", 86'400));
+  spec.lease_s = HR_TRY(small(json, "lease_s", 86'400));
   return spec;
 }
 
@@ -200,6 +201,7 @@ std::string to_text(const AgentSpec& spec) {
       {"environment", spec.environment},
       {"log_bytes_max", spec.log_bytes_max},
       {"grace_s", spec.grace_s},
+      {"lease_s", spec.lease_s},
   });
 }
 

@@ -60,6 +60,7 @@ struct AgentSpec {
   std::map<std::string, std::string> environment;  ///< of @environment: for the task only
   std::uint64_t log_bytes_max = 10'485'760;        ///< stored per stream
   std::int64_t grace_s = 3;            ///< between SIGTERM and SIGKILL
+  std::int64_t lease_s = 0;            ///< a pod that starts when the run's lease is older runs nothing; 0: it is not looked at
 };
 
 /// Ranges of inputs with consecutive ids are written as one item: a join's tens of thousands stay small.

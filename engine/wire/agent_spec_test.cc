@@ -24,6 +24,7 @@ AgentSpec sample() {
   spec.parameters = {.run = spec.run, .step = StepName("_parameters"), .task = TaskId("0")};
   spec.command = {"-u", "f.py", "--quiet"};
   spec.environment = {{"A", "b=c\n"}};
+  spec.lease_s = 900;
   return spec;
 }
 
@@ -41,6 +42,7 @@ TEST(AgentSpec, WhatIsWrittenIsReadBack) {
   EXPECT_EQ(again->inputs, spec.inputs);
   EXPECT_EQ(again->parameters.str(), "17/_parameters/0");
   EXPECT_EQ(again->split_index, 1);
+  EXPECT_EQ(again->lease_s, 900);
 }
 
 TEST(AgentSpec, InputsOfAJoinAreRanges) {

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Iterator
 
@@ -204,6 +207,41 @@ def test_no_python_is_said(pod: Any) -> None:
     ended = pod.run(HEADRACE_PYTHON="no-python-here")
     assert ended.code == 1
     assert ended.report["trouble"]["what"] == "`no-python-here` cannot be started"
+
+
+def test_a_pod_whose_launcher_is_long_gone_runs_nothing(pod: Any) -> None:
+    lease = pod.root / "PodFlow" / pod.run_id / "_headrace" / "lease"
+    lease.parent.mkdir()
+    lease.write_text("2026-01-02T03:04:05.000000")
+    ended = pod.run("print('too late')", spec=pod.spec(lease_s=900))
+    assert ended.code == 75 and ended.texts("o") == []
+    assert ended.report["trouble"]["what"] == "this pod runs nothing: the launcher of its run is gone"
+    assert re.search(r"the launcher of its run is gone.*sign of life is \d+ s old, and 900 s are waited for", ended.texts("e")[0]), ended
+    assert not (pod.task / "0.data.json").exists() and not (pod.task / "0.local_metadata").exists()
+
+
+def test_a_pod_whose_launcher_lives_runs(pod: Any) -> None:
+    lease = pod.root / "PodFlow" / pod.run_id / "_headrace" / "lease"
+    lease.parent.mkdir()
+    lease.write_text(datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f"))
+    ended = pod.run("print('in time')", spec=pod.spec(lease_s=900))
+    assert ended.code == 0 and ended.texts("o") == ["in time"]
+
+
+def test_a_signal_ends_an_agent_whose_storage_does_not_answer(pod: Any) -> None:
+    """The code package is never sent: without the signal the agent would wait for minutes."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = "http://127.0.0.1:%d" % silent.getsockname()[1]
+        spec = pod.spec(datastore={"type": "s3", "root": "s3://nowhere/x"}, code=dict(pod.spec()["code"], url="s3://nowhere/x/aa"))
+        running = pod.start(spec=spec, METAFLOW_S3_ENDPOINT_URL=url, AWS_ACCESS_KEY_ID="a", AWS_SECRET_ACCESS_KEY="b",
+                            AWS_DEFAULT_REGION="us-east-1")
+        connection, _ = silent.accept()
+        with connection:
+            connection.recv(1)  # it asks
+            running.process.send_signal(signal.SIGTERM)
+            ended = running.end()
+    assert ended.code == 128 + signal.SIGTERM
+    assert ended.report["trouble"]["what"] == "this pod was told to end, by signal 15, before its task had started"
 
 
 def test_a_try_after_a_commit_does_not_run_again(pod: Any) -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+import uuid
 from pathlib import Path
 from typing import Any, Callable, Dict
 
 import pytest
-from api import Namespace, running
+from api import Api, Namespace, running
 from bed import Cluster
 from flows import one_step
-from place import PodPlace
+from place import IMAGE, PodPlace
 
 
 def failed(place: PodPlace, flow: str, *options: str) -> str:
@@ -101,6 +102,52 @@ def test_an_evicted_pod_is_tried_again_and_the_user_sees_one_attempt(place: PodP
     ran = run.end()
     assert ran.code == 0, ran
     assert re.search(r"count 0 hr-start-1-0-1-", ran.stdout), ran
+
+
+WAITS_ONCE = one_step("""
+    print("in", os.environ["METAFLOW_KUBERNETES_POD_NAME"], flush=True)
+    self.pod, self.count = os.environ["METAFLOW_KUBERNETES_POD_NAME"], current.retry_count
+    if "-0-0-" in self.pod:  # attempt 0, try 0
+        time.sleep(600)
+""", pods="@kubernetes(cpu=1.2)", end="print('count', self.count, self.pod)")
+
+
+@pytest.mark.usefixtures("our_bed")
+def test_a_preempted_pod_is_tried_again(place: PodPlace, namespace: Namespace, api: Api, live: Any) -> None:
+    """A pod of higher priority needs the room: the node has two CPUs."""
+    name = "urgent-" + uuid.uuid4().hex[:8]
+    api.create("/apis/scheduling.k8s.io/v1/priorityclasses", {"metadata": {"name": name}, "value": 1000000})
+    place.flow("preempted.py", WAITS_ONCE)
+    run = live("preempted.py")
+    run.wait_for(r"\] in hr-start-")
+    urgent = "%s/pods/%s" % (namespace.path, name)
+    try:
+        namespace.apply("pods", {"metadata": {"name": name}, "spec": {
+            "priorityClassName": name, "restartPolicy": "Never", "terminationGracePeriodSeconds": 0,
+            "containers": [{"name": "main", "image": IMAGE, "command": ["python3", "-c", "import time; time.sleep(600)"],
+                            "resources": {"requests": {"cpu": "1.2"}}}]}})
+        run.wait_for(r"is lost \(PreemptionByScheduler: .*tried again, try 2")
+    finally:
+        api.call("DELETE", urgent)
+        api.call("DELETE", "/apis/scheduling.k8s.io/v1/priorityclasses/" + name)
+    ran = run.end()
+    assert ran.code == 0 and re.search(r"count 0 hr-start-1-0-1-", ran.stdout), ran
+
+
+@pytest.mark.usefixtures("our_bed")
+def test_a_pod_of_a_lost_node_is_tried_again(place: PodPlace, api: Api, live: Any) -> None:
+    """As the cluster does when a node stops answering: it gets a taint, and the controller removes what does not tolerate it."""
+    place.flow("lost.py", WAITS_ONCE)
+    run = live("lost.py")
+    run.wait_for(r"\] in hr-start-")
+    node = "/api/v1/nodes/" + api.call("GET", "/api/v1/nodes")["items"][0]["metadata"]["name"]
+    try:
+        api.call("PATCH", node, {"spec": {"taints": [{"key": "headrace.test/lost", "effect": "NoExecute"}]}}, "application/merge-patch+json")
+        run.wait_for(r"is lost \(DeletionByTaintManager: .*tried again, try 2")
+    finally:
+        api.call("PATCH", node, {"spec": {"taints": None}}, "application/merge-patch+json")
+    ran = run.end()
+    assert ran.code == 0 and re.search(r"count 0 hr-start-1-0-1-", ran.stdout), ran
 
 
 def test_rights_that_are_missing_are_named(place: PodPlace, new_place: Any, new_namespace: Callable[..., Namespace],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import signal
 import time
+import uuid
 from typing import Any
 
 import pytest
@@ -31,6 +32,20 @@ def test_a_signal_removes_the_pods_and_says_how_many(place: PodPlace, namespace:
     assert not [job for job in namespace.jobs() if annotation(job, "run_id") == run_id and "deletionTimestamp" not in job["metadata"]]
 
 
+def test_a_signal_while_the_cluster_is_prepared_ends_at_once(new_place: Any, new_namespace: Any, live: Any) -> None:
+    """Nothing of the run is left: a namespace that has never seen a run takes the longest to prepare."""
+    fresh: Namespace = new_namespace()
+    there: PodPlace = new_place(fresh)
+    there.flow("early.py", one_step(SLEEPS))
+    run = live("early.py", at=there)
+    run.wait_for("Workflow starting")
+    began = time.monotonic()
+    run.send(signal.SIGINT)
+    ran = run.end(30)
+    assert time.monotonic() - began < 5 and ran.code == 1 and "Aborted!" in ran.stderr, ran
+    assert fresh.pods() == [] and fresh.jobs() == []
+
+
 def test_pods_that_wait_are_removed_too(place: PodPlace, namespace: Namespace, live: Any) -> None:
     place.flow("waits.py", one_step("pass", pods="@kubernetes(node_selector={'colour': 'none-has-it'})"))
     run = live("waits.py", env={"HEADRACE_KUBERNETES_UNPLACEABLE": "warning"})
@@ -50,9 +65,10 @@ def test_a_hundred_pods_are_gone_within_ten_seconds(place: PodPlace, namespace: 
     began = time.monotonic()
     run.send(signal.SIGINT)
     wait_until(lambda: not namespace.pods(run_id), "no pods")
-    took = time.monotonic() - began
-    assert took < 10, took
+    gone = time.monotonic() - began
     ran = run.end()
+    ended = time.monotonic() - began
+    assert gone < 10 and ended < 10, (gone, ended)
     assert "100 pods" in ran.stdout + ran.stderr, ran
 
 
@@ -90,6 +106,32 @@ def test_list_and_kill(place: PodPlace, namespace: Namespace, live: Any) -> None
     wait_until(lambda: not namespace.pods(run_id), "the pod is gone")
     again = place("sleeps.py", "kubernetes", "list")
     assert again.code == 0 and "No active Kubernetes pods found" in again.stderr, again
+
+
+def test_a_pod_that_starts_long_after_its_launcher_has_died_ends_at_once(place: PodPlace, namespace: Namespace, api: Any, live: Any) -> None:
+    """It waits for a node that comes when its launcher is dead and the lease has passed."""
+    colour = "late-" + uuid.uuid4().hex[:8]
+    place.flow("late.py", one_step("print('too late')", pods="@kubernetes(node_selector={'colour': '%s'})" % colour))
+    run = live("late.py", env={"HEADRACE_KUBERNETES_UNPLACEABLE": "warning", "HEADRACE_KUBERNETES_START_LEASE": "10"})
+    run_id = run.run_id
+    namespace.wait_for_pod(lambda pod: True, "a pod", run_id)
+    run.close()
+    died = time.monotonic()
+    wait_until(lambda: time.monotonic() - died > 11, "the lease has passed")
+    node = api.call("GET", "/api/v1/nodes")["items"][0]["metadata"]["name"]
+    label = lambda value: api.call("PATCH", "/api/v1/nodes/" + node, {"metadata": {"labels": {"colour": value}}},  # noqa: E731
+                                   "application/merge-patch+json")
+    label(colour)
+    try:
+        pod = namespace.wait_for_pod(lambda pod: pod["status"]["phase"] == "Failed", "a failed pod", run_id)
+    finally:
+        label(None)
+    (status,) = pod["status"]["containerStatuses"]
+    assert status["state"]["terminated"]["exitCode"] == 75
+    assert "the launcher of its run is gone" in status["state"]["terminated"]["message"]
+    said = api.call("GET", "%s/pods/%s/log" % (namespace.path, pod["metadata"]["name"]))
+    assert "the launcher of its run is gone" in said and "too late" not in said
+    assert place("late.py", "kubernetes", "kill", "--run-id", run_id).code == 0
 
 
 def test_after_a_killed_launcher_pods_publish_and_the_lease_collects_them(place: PodPlace, namespace: Namespace, live: Any) -> None:

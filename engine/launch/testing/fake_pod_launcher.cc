@@ -15,6 +15,10 @@ loop::Async<void> FakePodLauncher::until_running(std::size_t count) {
   while (running_.size() < count) co_await changed_.wait();
 }
 
+loop::Async<void> FakePodLauncher::until_begun() {
+  while (!begun) co_await changed_.wait();
+}
+
 loop::Async<void> FakePodLauncher::until_removing() {
   while (!removing) co_await changed_.wait();
 }
@@ -35,8 +39,16 @@ loop::Async<Result<void>> FakePodLauncher::begin(RunName run, std::vector<PodSte
   begun = std::move(run);
   for (const PodStep& step : steps) begun_steps.push_back(step.step);
   note("the cluster is a fake");
+  changed_.notify();
   co_await loop_.yield();
+  while (begin_hangs && (!given_up || deaf)) co_await changed_.wait();
+  if (given_up) co_return Error{.kind = Kind::failed, .what = "given up"};
   co_return begin_answer;
+}
+
+void FakePodLauncher::give_up() {
+  given_up = true;
+  changed_.notify();
 }
 
 loop::Async<Result<PodEnd>> FakePodLauncher::run(PodStart start, PodListener& listener) {

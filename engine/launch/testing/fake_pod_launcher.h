@@ -30,12 +30,18 @@ class FakePodLauncher final : public PodLauncher {
 
   /// Waits until so many pods run.
   [[nodiscard]] loop::Async<void> until_running(std::size_t count);
+  /// Waits until `begin` was asked.
+  [[nodiscard]] loop::Async<void> until_begun();
   /// Waits until `remove_all` was asked.
   [[nodiscard]] loop::Async<void> until_removing();
   /// Waits until the pod is to end; gives what it then says.
   [[nodiscard]] loop::Async<Result<PodEnd>> until_stopped(Pod& pod);
 
   Result<void> begin_answer;
+  /// `begin` works until `give_up`.
+  bool begin_hangs = false;
+  /// ... or goes on after it, as with a cluster that does not answer.
+  bool deaf = false;
   /// `remove_all` never comes back.
   bool removal_hangs = false;
   /// What `read_log` gives: numbered lines of stdout.
@@ -45,11 +51,13 @@ class FakePodLauncher final : public PodLauncher {
   std::optional<RunName> begun;
   std::vector<std::string> begun_steps;
   std::vector<PodStart> started;
+  bool given_up = false;
   bool removing = false;
   bool ended = false;
   std::size_t running_most = 0;
 
   loop::Async<Result<void>> begin(RunName run, std::vector<PodStep> steps, std::function<void(std::string)> note) override;
+  void give_up() override;
   loop::Async<Result<PodEnd>> run(PodStart start, PodListener& listener) override;
   loop::Async<Result<void>> read_log(std::string namespace_, std::string pod, std::uint64_t seq, PodListener& listener) override;
   void stop(std::string_view label, int attempt) override;

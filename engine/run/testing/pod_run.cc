@@ -145,6 +145,10 @@ std::string PodRun::stored(const std::string& path) const {
   return content(fmt::format("{}/data/F/{}/{}", folder_.path(), run_id(), path));
 }
 
+void PodRun::lose(const std::string& path) const {
+  HR_CHECK(::unlink(fmt::format("{}/data/F/{}/{}", folder_.path(), run_id(), path).c_str()) == 0);
+}
+
 bool PodRun::recorded(const std::string& task, const std::string& beginning) const {
   const auto files = const_cast<store::DirectoryBackend&>(meta_).list(fmt::format("F/{}/{}/_meta", run_id(), task));
   HR_CHECK(files.ok());

@@ -32,6 +32,9 @@ class PodRun {
   /// Stores what an agent stores for a step that `end` follows, so that a lost report can be made good.
   Result<void> publish(const launch::PodStart& start);
 
+  /// Removes a file of the datastore, below the run, as if its writer had died before it.
+  void lose(const std::string& path) const;
+
   /// What was printed, without times and with the run's id as RUN and this process's id as N.
   [[nodiscard]] std::string out() const { return seen(out_path_); }
   [[nodiscard]] std::string err() const { return seen(err_path_); }
