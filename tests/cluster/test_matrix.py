@@ -1,6 +1,6 @@
 """The generated flows of tests/matrix on pods: what the real Metaflow's Client reads of them is what it reads of a local run.
 
-That local runs are as Metaflow's own is what tests/matrix shows. A third of its pairs is run, all with HEADRACE_MATRIX=all.
+That local runs are as Metaflow's own is what tests/matrix shows. A third of all pairs is run, all of them with HEADRACE_CLUSTER=all.
 """
 
 from __future__ import annotations
@@ -10,10 +10,14 @@ import os
 import re
 import subprocess
 import sys
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any, Dict, Iterator, NamedTuple, Tuple
 
 import pytest
+from api import Namespace
+from bed import Cluster
+from e2e_place import Ran
 from place import PodPlace
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -22,9 +26,9 @@ sys.path[:0] = [str(TESTS / "matrix"), str(TESTS / "interchange")]
 from essence import essence  # noqa: E402
 from shapes import flow_of, pairs, source  # noqa: E402
 
-# @parallel with @catch is refused on pods, as Metaflow refuses it.
-CHOSEN = [pair for pair in (pairs(True) if os.environ.get("HEADRACE_MATRIX") == "all" else pairs(False)[::3])
-          if pair != ("parallel", "catch")]
+CHOSEN = pairs(True) if os.environ.get("HEADRACE_CLUSTER") == "all" else pairs(True)[::3]
+#: Pods wait for their cluster more than they compute.
+FLOWS_AT_ONCE = 3
 #: Metadata that only a pod's task has.
 _OF_PODS = re.compile(r"kubernetes-|code-package")
 
@@ -51,16 +55,48 @@ def peer() -> str:
     return python
 
 
-@pytest.mark.parametrize("shape, body", CHOSEN)
-def test_pods_do_what_local_tasks_do(new_place: Any, namespace: Any, peer: str, shape: str, body: str) -> None:
-    here, away = new_place(namespace), new_place(namespace)
-    here.env.update(METAFLOW_DEFAULT_DATASTORE="local")
-    ran = []
-    for place, options in ((here, ()), (away, ("--with", "kubernetes"))):
-        place.flow("flow.py", source(shape, body))
+class Compared(NamedTuple):
+    here: Ran
+    away: Ran
+    told_here: Any
+    told_away: Any
+
+
+@pytest.fixture(scope="session")
+def flows(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, cluster: Cluster, s3: Dict[str, str],
+          namespace: Namespace, peer: str) -> Iterator[Dict[Tuple[str, str], "Future[Compared]"]]:
+    """Every flow that a selected test asks for, run locally and in pods, some at a time."""
+    def run(shape: str, body: str) -> Compared:
         # When a task may fail, one at a time: then none of its siblings is running.
         workers = "1" if body in ("fail", "exit", "no_next") else "4"
-        ran.append(place.run("flow.py", "--max-workers", workers, *options))
-    assert ran[0].code == ran[1].code, ran[1]
-    name = flow_of(shape, body)
-    assert described(peer, here, name, here.env) == described(peer, away, name, away.env)
+        ran, told = [], []
+        for options in ((), ("--with", "kubernetes")):
+            place = PodPlace(tmp_path_factory.mktemp("flow"), cluster.kubeconfig, namespace, s3)
+            if not options:
+                place.env.update(METAFLOW_DEFAULT_DATASTORE="local")
+            place.flow("flow.py", source(shape, body))
+            ran.append(place.run("flow.py", "--max-workers", workers, *options))
+            told.append(described(peer, place, flow_of(shape, body), place.env))
+        return Compared(*ran, *told)
+
+    wanted = {(item.callspec.params["shape"], item.callspec.params["body"]): None for item in request.session.items
+              if isinstance(item, pytest.Function) and item.originalname == test_pods_do_what_local_tasks_do.__name__}
+    pool = ThreadPoolExecutor(FLOWS_AT_ONCE)
+    yield {pair: pool.submit(run, *pair) for pair in wanted}
+    pool.shutdown(cancel_futures=True)
+
+
+@pytest.mark.parametrize("shape, body", [pair for pair in CHOSEN if pair[0] != "parallel"])
+def test_pods_do_what_local_tasks_do(flows: Dict[Tuple[str, str], "Future[Compared]"], shape: str, body: str) -> None:
+    done = flows[shape, body].result()
+    assert done.here.code == done.away.code, done.away
+    assert done.told_here == done.told_away
+
+
+@pytest.mark.parametrize("body", [body for shape, body in CHOSEN if shape == "parallel"])
+def test_nodes_of_a_parallel_step_are_refused(new_place: Any, namespace: Any, body: str) -> None:
+    """Metaflow makes them a JobSet, which a cluster must have been taught."""
+    place = new_place(namespace)
+    place.flow("flow.py", source("parallel", body))
+    ran = place.run_pods("flow.py")
+    assert ran.code == 1 and re.search(r"Step \*?node\*? (is a @parallel step|contains a @parallel decorator)", ran.stderr), ran
