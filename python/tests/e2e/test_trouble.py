@@ -122,7 +122,7 @@ from metaflow import FlowSpec, current, step
 class Damaged(FlowSpec):
     @step
     def start(self):
-        self.precious = os.urandom(1000).hex()
+        self.precious = os.urandom(10_000).hex()  # more than the run keeps in memory of what it has just saved
         self.next(self.end)
 
     @step
