@@ -59,7 +59,8 @@ def _alive(server: str) -> bool:
         stat = Path("/proc/%s/stat" % pid).read_text()
     except (OSError, ValueError):
         return False
-    return stat.rsplit(")", 1)[1].split()[19] == born
+    fields = stat.rsplit(")", 1)[1].split()
+    return fields[0] != "Z" and fields[19] == born
 
 
 @contextlib.contextmanager
