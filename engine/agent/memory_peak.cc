@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <fstream>
 #include <optional>
-#include <string_view>
 
 namespace headrace::agent {
 namespace {
@@ -15,38 +14,11 @@ std::optional<std::int64_t> number_in(const std::string& path) {
   return std::nullopt;
 }
 
-bool names(std::string_view controllers, std::string_view wanted) {
-  while (!controllers.empty()) {
-    const std::size_t end = std::min(controllers.find(','), controllers.size());
-    if (controllers.substr(0, end) == wanted) return true;
-    controllers.remove_prefix(std::min(end + 1, controllers.size()));
-  }
-  return false;
-}
-
 }  // namespace
 
-MemoryPeak::MemoryPeak(const std::string& root, const std::string& membership) {
-  // Lines `ID:CONTROLLERS:PATH`. In a container the path may be one outside of what is mounted: the mount itself is the group then.
-  std::ifstream file(membership);
-  std::string line;
-  while (std::getline(file, line)) {
-    const std::size_t first = line.find(':');
-    const std::size_t second = line.find(':', first + 1);
-    if (first == std::string::npos || second == std::string::npos) continue;
-    const std::string controllers = line.substr(first + 1, second - first - 1);
-    const std::string path = line.substr(second + 1) == "/" ? "" : line.substr(second + 1);
-    const bool v1 = names(controllers, "memory");
-    if (!v1 && !controllers.empty()) continue;
-    const std::string base = v1 ? root + "/memory" : root;
-    for (const std::string& folder : {base + path, base}) {
-      if (v1) {
-        files_.push_back(folder + "/memory.max_usage_in_bytes");
-      } else {
-        files_.push_back(folder + "/memory.peak");
-        files_.push_back(folder + "/memory.current");
-      }
-    }
+MemoryPeak::MemoryPeak(const ControlGroups& groups) {
+  for (const std::string& folder : memory_groups(groups)) {
+    for (const char* name : {"/memory.peak", "/memory.current", "/memory.max_usage_in_bytes"}) files_.push_back(folder + name);
   }
 }
 

@@ -15,7 +15,7 @@ struct Groups {
     std::filesystem::create_directories(std::filesystem::path(folder.path() + "/" + name).parent_path());
     std::ofstream(folder.path() + "/" + name) << text;
   }
-  MemoryPeak peak() { return MemoryPeak(folder.path(), folder.path() + "/membership"); }
+  MemoryPeak peak() { return MemoryPeak({.root = folder.path(), .membership = folder.path() + "/membership"}); }
   store::testing::TemporaryDirectory folder;
 };
 

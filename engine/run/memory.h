@@ -2,15 +2,10 @@
 
 #include <cstdint>
 #include <optional>
-#include <string>
+
+#include "base/control_groups.h"
 
 namespace headrace::run {
-
-/// Where the kernel tells about control groups, of version 2 and of version 1.
-struct ControlGroups {
-  std::string root = "/sys/fs/cgroup";
-  std::string membership = "/proc/self/cgroup";
-};
 
 /// Bytes of memory that processes here can have: of the machine, or less if a control group on the way up has a limit.
 [[nodiscard]] std::uint64_t memory_bytes(const ControlGroups& groups = {});

@@ -1,7 +1,6 @@
 #include <sys/sysinfo.h>
 
 #include <algorithm>
-#include <fstream>
 #include <random>
 #include <thread>
 
@@ -10,6 +9,7 @@
 #include <aws/http/proxy.h>
 #include <fmt/format.h>
 
+#include "base/control_groups.h"
 #include "s3/client_impl.h"
 #include "s3/documents.h"
 
@@ -40,20 +40,9 @@ constexpr std::size_t kWindow = 3 * kPartSize;
 
 Instant now() { return std::chrono::steady_clock::now(); }
 
-/// The memory limit of this process's control group; 0 if none.
-std::uint64_t cgroup_limit() {
-  for (const char* path : {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
-    std::ifstream file{path};
-    std::uint64_t limit = 0;
-    if (file >> limit && limit < 1UL << 60U) return limit;
-  }
-  return 0;
-}
-
 std::uint64_t memory_of(const Settings& settings) {
   if (settings.memory_max > 0) return settings.memory_max;
-  const std::uint64_t limit = cgroup_limit();
-  return limit == 0 ? kMemoryMax : std::min(kMemoryMax, limit / 8);
+  return std::min(kMemoryMax, memory_limit().value_or(8 * kMemoryMax) / 8);
 }
 
 /// As many parts at once as the memory holds; small requests do not need a part's memory, so they are not bound by it.
