@@ -37,8 +37,8 @@ struct AgentFile {
 [[nodiscard]] std::string agent_index_name(const std::string& sha1);
 [[nodiscard]] codec::Json agent_index_map(const std::string& ns, const std::string& sha1, std::size_t parts);
 
-/// Makes them unless they are there; several launchers may do so at once. The parts are sent together, the index after them. `again`: even if the index says that they are there.
-/// Errors as kube::refusal.
+/// Makes them unless they are there; several launchers may do so at once. The parts are sent together, the index after them.
+/// `again`: even if the index says that they are there. Errors as kube::refusal.
 [[nodiscard]] loop::Async<Result<AgentMaps>> ensure_agent_maps(loop::EventLoop& loop, kube::Client& client, loop::WorkerPool& pool,
                                                                std::string ns, std::shared_ptr<const AgentFile> agent, bool again = false);
 

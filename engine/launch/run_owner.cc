@@ -6,6 +6,7 @@
 
 #include "codec/json_path.h"
 #include "codec/timestamp.h"
+#include "launch/pod_policy.h"
 
 namespace headrace::launch {
 
@@ -15,7 +16,6 @@ using codec::Json;
 using codec::text_at;
 
 constexpr std::size_t kKeyDigits = 16;
-constexpr Duration kRenewMax = 5min;
 constexpr Duration kDeletionPause = 500ms;
 constexpr int kDeletionLooksMax = 60;
 /// A run does not wait for long to remove what the lease removes anyway.
@@ -47,7 +47,7 @@ codec::Json owner_manifest(const RunName& run, const std::string& ns, Duration l
 RunOwner::RunOwner(loop::EventLoop& loop, kube::Client& client, RunName run, std::string ns, Duration lease)
     : loop_(loop), client_(client), run_(std::move(run)), namespace_(std::move(ns)), lease_(lease) {}
 
-Duration RunOwner::interval() const { return std::min<Duration>(lease_ / 3, kRenewMax); }
+Duration RunOwner::interval() const { return renewal_interval(lease_); }
 
 std::string RunOwner::path() const { return fmt::format("/apis/batch/v1/namespaces/{}/jobs", namespace_); }
 

@@ -37,7 +37,7 @@ class RunOwner {
 
   [[nodiscard]] const Owner& owner() const { return owner_; }
   [[nodiscard]] Duration lease() const { return lease_; }
-  /// How often to renew: a third of the lease, at most each 5 minutes.
+  /// How often to renew.
   [[nodiscard]] Duration interval() const;
 
  private:

@@ -92,7 +92,7 @@ loop::Async<void> PodAttempt::run() {
   const bool go_on = co_await wait_before_retry();
   if (!go_on) {
     live_.killed = true;
-    PodVerdict verdict{.exit_code = kKilled, .hopeless = false, .transition = {}, .cause = {}};
+    PodVerdict verdict{.exit_code = kKilled, .transition = {}, .cause = {}};
     co_await finish(std::move(verdict));
     co_return;
   }

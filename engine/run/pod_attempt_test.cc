@@ -134,14 +134,20 @@ TEST(PodAttempt, AFailedTaskIsRepeatedAndItsFallbackIsLocal) {
   EXPECT_THAT(world.out(), Not(HasSubstr("Kubernetes error"))) << "the task's own output has said what happened";
 }
 
-TEST(PodAttempt, AResultThatOnlyTheDatastoreKnowsCounts) {
-  PodRun world(two_pods());
-  world.pods.play = [&](Pod& pod) -> Async<Result<PodEnd>> {
+/// The node of `start` is lost after the result was stored; `and_lost` of its files too.
+void lose_after_publishing(PodRun& world, std::vector<std::string> and_lost = {}) {
+  world.pods.play = [&world, and_lost](Pod& pod) -> Async<Result<PodEnd>> {
     if (pod.start.step == "end") co_return PodRun::success({});
     auto published = world.publish(pod.start);
     EXPECT_TRUE(published.ok());
+    for (const std::string& file : and_lost) world.lose(file);
     co_return PodRun::failure(PodOutcome::lost, -1, Error{.what = "the node was lost"});
   };
+}
+
+TEST(PodAttempt, AResultThatOnlyTheDatastoreKnowsCounts) {
+  PodRun world(two_pods());
+  lose_after_publishing(world);
   EXPECT_EQ(world.run(), 0);
   EXPECT_THAT(world.out(), Not(HasSubstr("the node was lost")));
   EXPECT_THAT(world.out(), HasSubstr("[RUN/end/2 (pid N)] Task finished successfully."));
@@ -151,13 +157,7 @@ TEST(PodAttempt, AResultThatOnlyTheDatastoreKnowsCounts) {
 
 TEST(PodAttempt, AResultWhoseMarkWasLostCounts) {
   PodRun world(two_pods());
-  world.pods.play = [&](Pod& pod) -> Async<Result<PodEnd>> {
-    if (pod.start.step == "end") co_return PodRun::success({});
-    auto published = world.publish(pod.start);
-    EXPECT_TRUE(published.ok());
-    world.lose("start/1/0.DONE.lock");
-    co_return PodRun::failure(PodOutcome::lost, -1, Error{.what = "the node was lost"});
-  };
+  lose_after_publishing(world, {"start/1/0.DONE.lock"});
   EXPECT_EQ(world.run(), 0);
   EXPECT_EQ(world.pods.started.size(), 2u) << "nothing is repeated";
   EXPECT_FALSE(world.stored("start/1/0.DONE.lock").empty()) << "without it no client reads the result";

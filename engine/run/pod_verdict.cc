@@ -40,9 +40,9 @@ bool must_look(const launch::PodEnd& end) { return commit_counts(end.outcome) &&
 
 PodVerdict verdict_of(const launch::PodEnd& end, const std::optional<attempt::Committed>& committed) {
   if (committed && committed->ok && commit_counts(end.outcome)) {
-    return PodVerdict{.exit_code = 0, .hopeless = false, .transition = sched::Transition{.next = committed->next, .splits = committed->splits}, .cause = {}};
+    return PodVerdict{.exit_code = 0, .transition = sched::Transition{.next = committed->next, .splits = committed->splits}, .cause = {}};
   }
-  PodVerdict verdict{.exit_code = end.exit_code > 0 ? end.exit_code : 1, .hopeless = false, .transition = {}, .cause = end.cause};
+  PodVerdict verdict{.exit_code = end.exit_code > 0 ? end.exit_code : 1, .transition = {}, .cause = end.cause};
   verdict.hopeless = verdict.cause && would_repeat_itself(*verdict.cause);
   if (!verdict.cause && end.outcome == PodOutcome::done) {
     verdict.cause = Error{.kind = Kind::failed,

@@ -7,6 +7,7 @@
 
 #include "codec/json.h"
 #include "console/error_block.h"
+#include "launch/pod_policy.h"
 #include "run/driver.h"
 #include "store/run_lease.h"
 
@@ -16,7 +17,6 @@ namespace {
 
 /// Of pods that are left; the command that removes them finds all.
 constexpr std::size_t kNamesShownMax = 10;
-constexpr Duration kLeaseRenewMax = 5min;
 constexpr std::string_view kDefaultNamespace = "default";
 
 std::string counted(std::uint64_t number, std::string_view what) { return fmt::format("{} {}{}", number, what, number == 1 ? "" : "s"); }
@@ -82,7 +82,7 @@ loop::Async<Result<void>> Driver::store_package() {
 }
 
 loop::Async<Result<void>> Driver::renew_lease() {
-  lease_timer_.set(parts_.loop.now() + std::min<Duration>(parts_.start_lease / 3, kLeaseRenewMax));
+  lease_timer_.set(parts_.loop.now() + launch::renewal_interval(parts_.start_lease));
   auto work = [&data = parts_.data, flow = facts_.identity.flow, run = facts_.identity.run, now = parts_.loop.wall_now()] {
     return store::renew_run_lease(data, flow, run, now);
   };

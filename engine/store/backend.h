@@ -78,6 +78,12 @@ class Backend {
   virtual Result<void> put_tree(const std::string& directory, std::span<const Object> objects) = 0;
   /// As `put_tree`, for a directory that must not exist: false (and nothing written) if it does.
   virtual Result<bool> put_new_tree(const std::string& directory, std::span<const Object> objects) = 0;
+  /// As `put_new_tree`; if the directory exists, those of the objects that are not in it, one by one.
+  Result<void> put_missing(const std::string& directory, std::span<const Object> objects) {
+    if (HR_TRY(put_new_tree(directory, objects))) return {};
+    for (const Object& object : objects) HR_TRY(put_new(directory + "/" + object.key, object.bytes));
+    return {};
+  }
 
   /// The whole object; error `missing` if there is none.
   virtual Result<std::string> get(const std::string& key) = 0;

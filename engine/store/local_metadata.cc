@@ -92,10 +92,8 @@ class Records : public codec::TarSink {
 
 Result<void> put_records(Backend& meta, const Place& place, const Records& records) {
   for (const Object& object : records.step) HR_TRY(meta.put_new(object.key, object.bytes));
-  if (HR_TRY(meta.put_new_tree(place.task, records.task))) return {};
-  // Earlier attempts, or the run itself, have written records of the task: those stay.
-  for (const Object& object : records.task) HR_TRY(meta.put_new(place.task + "/" + object.key, object.bytes));
-  return {};
+  // Earlier attempts, or the run itself, may have written records of the task: those stay.
+  return meta.put_missing(place.task, records.task);
 }
 
 }  // namespace

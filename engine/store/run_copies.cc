@@ -144,8 +144,8 @@ Result<void> lay_down(Backend& meta, std::vector<Object> objects) {
     if (task.empty()) {
       HR_TRY(meta.put_new(objects[i].key, objects[i].bytes));
       end = i + 1;
-    } else if (!HR_TRY(meta.put_new_tree(task, of_task))) {
-      for (const Object& object : of_task) HR_TRY(meta.put_new(task + "/" + object.key, object.bytes));
+    } else {
+      HR_TRY(meta.put_missing(task, of_task));
     }
     i = end;
   }

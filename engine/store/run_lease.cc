@@ -1,14 +1,13 @@
 #include "store/run_lease.h"
 
-#include <fmt/format.h>
-
 #include "codec/timestamp.h"
+#include "store/run_copy.h"
 
 namespace headrace::store {
 
 namespace {
 
-std::string lease_key(const FlowName& flow, const RunId& run) { return fmt::format("{}/{}/_headrace/lease", flow.str(), run.str()); }
+std::string lease_key(const FlowName& flow, const RunId& run) { return CopyNames::folder(flow, run) + "/lease"; }
 
 }  // namespace
 

@@ -12,8 +12,9 @@ namespace headrace::store {
 /// A Backend over `s3://BUCKET/PREFIX`, in Metaflow's layout: a blob's form is user metadata of the object.
 ///
 /// New objects are created by conditional requests, so one of several writers wins wherever they run; `update` too is kept apart
-/// from others by the object's etag, from any machine (a change whose answer was lost may be applied once more). A tree's objects appear side by
-/// side, the last one after all others, whether its directory exists or not: whoever looks at the last one sees all. `put_new_tree` is won by who creates the first object.
+/// from others by the object's etag, from any machine (a change whose answer was lost may be applied once more). A tree's objects
+/// appear side by side, the last one after all others, whether its directory exists or not: whoever looks at the last one sees
+/// all. `put_new_tree` is won by who creates the first object.
 class S3Backend final : public Backend {
  public:
   /// `root` as in `s3::parse_address`.
