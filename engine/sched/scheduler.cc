@@ -106,15 +106,15 @@ void Scheduler::State::say_outcome(const AttemptEnded& event, const Live& live, 
 void Scheduler::State::attempt_failed(LiveTasks::iterator live, const AttemptEnded& event, Instant now) {
   const flow::StepIndex index = live->second.task.step;
   const flow::Step& step = graph_.step(index);
-  if (phase_ != Phase::running || event.exit_code == kExitDisallowRetry) {
+  const bool again = event.attempt + 1 < step.attempts();
+  const bool ending = phase_ != Phase::running || event.exit_code == kExitDisallowRetry;
+  if (ending || (again && event.hopeless)) out_.emplace_back(SayRun{.text = "This failed task will not be retried.", .bad = false});
+  if (ending) {
     live_.erase(live);
     not_repeated_ = TaskRef{.step = index, .task = event.task, .node = 0};
-    out_.emplace_back(SayRun{.text = "This failed task will not be retried.", .bad = false});
     return;
   }
-  if (event.hopeless && event.attempt + 1 < step.attempts()) {
-    out_.emplace_back(SayRun{.text = "This failed task will not be retried.", .bad = false});
-  } else if (event.attempt + 1 < step.attempts()) {
+  if (again && !event.hopeless) {
     ++live->second.attempt;
     live->second.terminated = false;
     start_attempt(event.task, live->second);
