@@ -6,7 +6,8 @@ namespace headrace::cli {
 
 StoreChannel::StoreChannel(loop::EventLoop& loop, loop::WorkerPool& pool, S3Transfers& transfers, store::RunCopies& copies,
                            loop::StreamSocket socket, pid_t pid)
-    : loop_(loop), pool_(pool), transfers_(transfers), copies_(copies), socket_(std::move(socket)), pid_(pid), requests_(loop), answered_(loop) {}
+    : loop_(loop), pool_(pool), transfers_(transfers), copies_(copies), socket_(std::move(socket)), pid_(pid), requests_(loop),
+      answered_(loop) {}
 
 loop::Async<void> StoreChannel::serve() {
   for (;;) {

@@ -103,13 +103,21 @@ Result<StoreReply> on_task_metadata(const Json& request, const std::string&, Wal
   return out;
 }
 
-Result<StoreReply> on_tags(const Json& request, const std::string&, WallTime now) {
+/// Changes tags of a run; in the datastore `copies` too, if there is one.
+Result<StoreReply> change_tags(const Json& request, const std::optional<std::string>& root, WallTime now, store::RunCopies& copies) {
   const BackendPtr meta = HR_TRY(meta_of(request));
   const store::Path path = HR_TRY(path_of(request, 2));
+  const FlowName flow{path[0]};
+  const RunId run{path[1]};
   const auto add = HR_TRY(codec::get_strings(request, "add"));
   const auto remove = HR_TRY(codec::get_strings(request, "remove"));
   StoreReply out = reply();
-  out.body["object"] = HR_TRY(store::change_tags(*meta, FlowName{path[0]}, RunId{path[1]}, add, remove, now));
+  if (root) {
+    const BackendPtr data = HR_TRY(store::open_backend({}, *root));
+    out.body["object"] = HR_TRY(copies.change_tags(*data, *meta, flow, run, add, remove, now));
+  } else {
+    out.body["object"] = HR_TRY(store::change_tags(*meta, flow, run, add, remove, now));
+  }
   return out;
 }
 
@@ -327,7 +335,6 @@ constexpr Handler kHandlers[] = {
     {"list", on_list},
     {"get", on_get},
     {"task_metadata", on_task_metadata},
-    {"tags", on_tags},
     {"manifest", on_manifest},
     {"attempts", on_attempts},
     {"latest_run", on_latest_run},
@@ -354,25 +361,13 @@ Result<void> bring(const Json& request, const std::string& op, const std::string
   return copies.bring_runs(*data, *meta, flow, now);
 }
 
-Result<StoreReply> on_shared_tags(const Json& request, const std::string& root, WallTime now, store::RunCopies& copies) {
-  const BackendPtr meta = HR_TRY(meta_of(request));
-  const BackendPtr data = HR_TRY(store::open_backend({}, root));
-  const store::Path path = HR_TRY(path_of(request, 2));
-  const auto add = HR_TRY(codec::get_strings(request, "add"));
-  const auto remove = HR_TRY(codec::get_strings(request, "remove"));
-  StoreReply out = reply();
-  out.body["object"] = HR_TRY(copies.change_tags(*data, *meta, FlowName{path[0]}, RunId{path[1]}, add, remove, now));
-  return out;
-}
-
 }  // namespace
 
 Result<StoreReply> answer_store_request(const Json& request, const std::string& payload, WallTime now, store::RunCopies& copies) {
   const std::string op = HR_TRY(codec::get_string(request, "op"));
-  if (const auto root = HR_TRY(codec::find_string(request, "copies"))) {
-    if (op == "tags") return on_shared_tags(request, *root, now, copies);
-    if (op == "list" || op == "get" || op == "task_metadata") HR_TRY(bring(request, op, *root, now, copies));
-  }
+  const auto root = HR_TRY(codec::find_string(request, "copies"));
+  if (op == "tags") return change_tags(request, root, now, copies);
+  if (root && (op == "list" || op == "get" || op == "task_metadata")) HR_TRY(bring(request, op, *root, now, copies));
   for (const Handler& handler : kHandlers) {
     if (handler.op == op) return handler.answer(request, payload, now);
   }
