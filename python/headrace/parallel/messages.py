@@ -20,7 +20,7 @@ import os
 import pickle
 import socket
 import struct
-from typing import Any, List, NamedTuple
+from typing import Any, List, NamedTuple, Sequence
 
 from . import memory
 
@@ -172,23 +172,20 @@ def _answer(link: socket.socket, kind: bytes) -> None:
 
 
 def _load_held(pid: int, table_at: int, rows: int, buffer_count: int) -> Any:
-    """Reads what `pid` holds into a mapping of this process, in which the buffers of arrays stay."""
+    """Reads what `pid` holds into a mapping of this process."""
     table = bytearray(rows * HELD_ROW.size)
     memory.copy_from(pid, table_at, len(table), memory.address_of(table))
     held = list(HELD_ROW.iter_unpack(table))
-    places, at = [], 0
-    for number, (_, size) in enumerate(held):
-        places.append(at)
-        at += size + (-size % mmap.PAGESIZE if number < buffer_count else 0)
-    mapped = mmap.mmap(-1, at or 1, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    if at >= HUGE_PAGE_BYTES:
+    sizes = [size for _, size in held]
+    steps = [size + -size % mmap.PAGESIZE for size in sizes[:buffer_count]] + sizes[buffer_count:]
+    mapped = mmap.mmap(-1, sum(steps) or 1, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    if len(mapped) >= HUGE_PAGE_BYTES:
         _advise_huge_pages(mapped)
-    start = memory.address_of(mapped)
-    for (address, size), place in zip(held, places):
-        memory.copy_from(pid, address, size, start + place)
-    view = memoryview(mapped)
-    buffers = [view[place : place + size] for (_, size), place in zip(held[:buffer_count], places)]
-    return pickle.loads(view[places[buffer_count] :], buffers=buffers)
+    to = memory.address_of(mapped)
+    for (address, size), step in zip(held, steps):
+        memory.copy_from(pid, address, size, to)
+        to += step
+    return _unpickle(memoryview(mapped), sizes[:buffer_count])
 
 
 def _advise_huge_pages(mapped: mmap.mmap) -> None:
@@ -199,15 +196,19 @@ def _advise_huge_pages(mapped: mmap.mmap) -> None:
 
 
 def _load_file(fd: int, lengths: "bytes | memoryview") -> Any:
-    """Maps the file: the buffers of arrays lie in the mapping, which lives as long as they do."""
     try:
-        *sizes, pickled = struct.unpack("<%dq" % (len(lengths) // 8), lengths)
+        *sizes, _ = struct.unpack("<%dq" % (len(lengths) // 8), lengths)
         mapped = mmap.mmap(fd, os.fstat(fd).st_size or 1)
     finally:
         os.close(fd)
-    view = memoryview(mapped)
+    return _unpickle(memoryview(mapped), sizes)
+
+
+def _unpickle(view: memoryview, sizes: Sequence[int]) -> Any:
+    """`view` holds buffers of these sizes, each at the start of a page, then the pickle. The buffers of arrays stay in it: it lives
+    as long as they do."""
     buffers, at = [], 0
     for size in sizes:
         buffers.append(view[at : at + size])
         at += size + -size % mmap.PAGESIZE
-    return pickle.loads(view[at : at + pickled], buffers=buffers)
+    return pickle.loads(view[at:], buffers=buffers)
