@@ -3,8 +3,8 @@
 
     python bench/local.py [--rounds 5] [--width 1000] [--peer-width 100] [--mb 1000] [ROW...]
 
-rows: hello wide import artifact-random artifact-steps; only when named, without a peer: large (one array of 5 GB, read by both Clients;
-needs 16 GB of memory, 6 GB of disk) and resume (10,000 cloned tasks). Prints a Markdown table for docs/benchmarks.md. Needs HEADRACE_ENGINE (a
+rows: hello wide import artifact-random artifact-steps; only when named, without a peer: large (one array of 5 GB, read by both
+Clients; needs 16 GB of memory, 6 GB of disk) and resume (10,000 cloned tasks). Prints a Markdown table for docs/benchmarks.md. Needs HEADRACE_ENGINE (a
 release build) or the dev build, and HEADRACE_METAFLOW_PYTHON; `./bench/run` sets both. Medians; the spread is (max - min) / 2.
 Metaflow's foreach is narrower by default, since a thousand of its tasks take minutes; its cost a task is flat in the width.
 """

@@ -53,16 +53,11 @@ class Timed(NamedTuple):
         return "%.1f [%.1f]" % (self.median_ms, self.least_ms)
 
 
-def timed(ways: Dict[str, Callable[[], Any]], rounds: int, memory_mb: int = 0) -> Dict[str, Timed]:
-    """All ways in turn, `rounds` times, so that the machine's noise falls on all of them; the first round does not count.
-
-    `memory_mb` is touched and freed before each: a virtual machine's host takes back what has been free for seconds, and getting
-    it again costs more than what is measured.
-    """
+def timed(ways: Dict[str, Callable[[], Any]], rounds: int) -> Dict[str, Timed]:
+    """All ways in turn, `rounds` times, so that the machine's noise falls on all of them; the first round does not count."""
     seconds: Dict[str, List[float]] = {name: [] for name in ways}
     for _ in range(rounds + 1):
         for name, way in ways.items():
-            mmap.mmap(-1, memory_mb << 20 or 1, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | mmap.MAP_POPULATE).close()
             began = time.perf_counter()
             way()
             seconds[name].append(time.perf_counter() - began)
@@ -181,7 +176,7 @@ def row_arrays(options: argparse.Namespace) -> None:
     ways = {name: way for name, way in ways_for(make_array, 8).items() if name != "two threads"}
     ways["joblib"] = lambda: joblib.Parallel(2)(joblib.delayed(make_array)(value) for value in range(8))
     heading(ways)
-    table("returning 8 arrays of 64 MB", timed(ways, options.rounds, memory_mb=2048))
+    table("returning 8 arrays of 64 MB", timed(ways, options.rounds))
 
 
 def bare_fork() -> None:

@@ -3,10 +3,11 @@
 
     python bench/s3.py [--rounds 3] [--count 1000] [--gb 2] [ROW...]
 
-rows: many (1 MB objects), small (1 kB objects), large (one object); requests: a table of its own (s3_requests.py). Prints a Markdown table for docs/benchmarks.md. Needs an S3
-server (METAFLOW_S3_ENDPOINT_URL, METAFLOW_DATASTORE_SYSROOT_S3 and credentials: `testbed/s3-up`) and HEADRACE_METAFLOW_PYTHON; s5cmd
-runs too where HEADRACE_S5CMD names it. Medians over the rounds; the time is that of the transfer alone, the CPU and the memory those of all
-processes of the client, start included. What is transferred lies in the page cache.
+rows: many (1 MB objects), small (1 kB objects), large (one object); requests: a table of its own (s3_requests.py). Prints a Markdown
+table for docs/benchmarks.md. Needs an S3 server (METAFLOW_S3_ENDPOINT_URL, METAFLOW_DATASTORE_SYSROOT_S3 and credentials:
+`testbed/s3-up`) and HEADRACE_METAFLOW_PYTHON; s5cmd runs too where HEADRACE_S5CMD names it; `./bench/run s3` sets all. Medians over the
+rounds; the time is that of the transfer alone, the CPU and the memory those of all processes of the client, start included. What is
+transferred lies in the page cache.
 """
 
 from __future__ import annotations
