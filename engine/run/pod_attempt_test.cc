@@ -120,6 +120,19 @@ TEST(PodAttempt, WhatWouldFailAgainIsNotRepeated) {
   EXPECT_THAT(world.err(), HasSubstr("the image `x` cannot be pulled: not found"));
 }
 
+TEST(PodAttempt, WhatWouldFailAgainIsLeftToItsFallback) {
+  auto step = pod(sched::testing::linear("start", "end"));
+  step.user_retries = 2;
+  step.fallback_retries = 1;
+  PodRun world(sched::testing::graph({step, sched::testing::end()}));
+  const Error image{.kind = Kind::misuse, .what = "the image `x` cannot be pulled", .why = "not found"};
+  world.pods.play = [&](Pod&) -> Async<Result<PodEnd>> { co_return PodRun::failure(PodOutcome::image, -1, image); };
+  world.run();
+  EXPECT_EQ(world.pods.started.size(), 1u);
+  EXPECT_THAT(world.out(), HasSubstr("Kubernetes error: the image `x` cannot be pulled\n"));
+  EXPECT_THAT(world.out(), HasSubstr("[RUN/start/1] a local task\n"));
+}
+
 TEST(PodAttempt, AFailedTaskIsRepeatedAndItsFallbackIsLocal) {
   auto step = pod(sched::testing::linear("start", "end"));
   step.user_retries = 1;

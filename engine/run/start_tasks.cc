@@ -1,6 +1,7 @@
 // From the scheduler's StartAttempt to a process that runs.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "run/driver.h"
@@ -20,7 +21,9 @@ attempt::Assignment Driver::assignment_of(sched::StartAttempt command) const {
   const flow::Step& step = spec_.graph.step(command.step);
   attempt::Assignment assignment{
       .path = {.task = path_of({.step = command.step, .task = command.task}), .attempt = command.attempt},
-      .max_user_code_retries = step.user_retries,
+      // The attempt before a fallback was the last of the user's code, be it for want of retries or of hope.
+      .max_user_code_retries = command.kind == sched::AttemptKind::fallback ? std::min(step.user_retries, command.attempt - 1)
+                                                                           : step.user_retries,
       // The control task is node 0 of its own split.
       .split_index = command.num_parallel > 0 ? std::optional<std::int64_t>(0) : command.split_index,
       .join = command.join,

@@ -34,7 +34,7 @@ struct AttemptEnded {
   int attempt = 0;
   int exit_code = 0;                      ///< as of the shell: 128 + n for signal n
   std::optional<Transition> transition;   ///< present if the attempt has committed (`finish` was answered)
-  bool hopeless = false;                  ///< another attempt would fail in the same way: none is made
+  bool hopeless = false;                  ///< the user's code would fail in the same way again: only a fallback is tried
 };
 
 /// A CloneTask was carried out.

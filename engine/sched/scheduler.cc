@@ -106,18 +106,20 @@ void Scheduler::State::say_outcome(const AttemptEnded& event, const Live& live, 
 void Scheduler::State::attempt_failed(LiveTasks::iterator live, const AttemptEnded& event, Instant now) {
   const flow::StepIndex index = live->second.task.step;
   const flow::Step& step = graph_.step(index);
-  const bool again = event.attempt + 1 < step.attempts();
+  Live& task = live->second;
   const bool ending = phase_ != Phase::running || event.exit_code == kExitDisallowRetry;
-  if (ending || (again && event.hopeless)) out_.emplace_back(SayRun{.text = "This failed task will not be retried.", .bad = false});
+  const bool giving_up = event.hopeless && event.attempt < task.user_retries;
+  if (giving_up) task.user_retries = event.attempt;
+  if (ending || giving_up) out_.emplace_back(SayRun{.text = "This failed task will not be retried.", .bad = false});
   if (ending) {
     live_.erase(live);
     not_repeated_ = TaskRef{.step = index, .task = event.task, .node = 0};
     return;
   }
-  if (again && !event.hopeless) {
-    ++live->second.attempt;
-    live->second.terminated = false;
-    start_attempt(event.task, live->second);
+  if (event.attempt < task.user_retries + step.fallback_retries) {
+    ++task.attempt;
+    task.terminated = false;
+    start_attempt(event.task, task);
     return;
   }
   live_.erase(live);
@@ -163,7 +165,8 @@ void Scheduler::State::start_tasks() {
       continue;
     }
     const TaskNumber number = ++last_number_;
-    const auto live = live_.emplace(number, Live{.task = std::move(task)}).first;
+    const int user_retries = graph_.step(task.step).user_retries;
+    const auto live = live_.emplace(number, Live{.task = std::move(task), .user_retries = user_retries}).first;
     start_attempt(number, live->second);
   }
 }
@@ -174,7 +177,7 @@ void Scheduler::State::start_attempt(TaskNumber number, Live& live) {
   if (count.running == 0 && count.done == 0) started_.push_back(task.step);
   ++count.running;
   AttemptKind kind = AttemptKind::normal;
-  if (live.attempt > graph_.step(task.step).user_retries) {
+  if (live.attempt > live.user_retries) {
     kind = AttemptKind::fallback;
   } else if (live.attempt > 0) {
     kind = AttemptKind::retry;

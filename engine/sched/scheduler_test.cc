@@ -202,6 +202,15 @@ TEST(Retry, WhatIsHopelessIsNotTriedAgainAndIsTheRunsFailure) {
                                      "finish failed: Step failure: Step *start* (task-id 1) failed."}));
 }
 
+TEST(Retry, WhatIsHopelessGoesToItsFallbackAtOnce) {
+  Script run(retrying(3, 2));
+  run.begin();
+  AttemptEnded ended{.task = 1, .attempt = 0, .exit_code = 1, .transition = std::nullopt, .hopeless = true};
+  EXPECT_EQ(run.apply(ended), (Texts{"1.0 stores `Task failed.`", "`This failed task will not be retried.`", "start 1 start fallback 1 <- _parameters/0"}));
+  EXPECT_EQ(run.failed(1, 1), (Texts{"1.1 stores `Task failed.`", "start 1 start fallback 2 <- _parameters/0"}));
+  EXPECT_EQ(run.ok(1, {"end"}, std::nullopt, 2), (Texts{"1.2 `Task finished successfully.`", "start 2 end <- start/1"}));
+}
+
 TEST(Retry, AnExitThatForbidsItLetsTheOthersGoOn) {
   Script run(graph({split("start", {"a", "b"}, "j"), linear("a", "j"), linear("b", "b2"), linear("b2", "j"), join("j", "end"), end()}));
   run.begin();

@@ -38,6 +38,7 @@ class Scheduler::State {
   struct Live {
     ReadyTask task;
     int attempt = 0;
+    int user_retries = 0;  ///< of the step; less after a hopeless attempt: those above are fallbacks
     /// Of the timeout: the time to terminate, then the time to kill. nullopt: none.
     std::optional<Instant> deadline;
     bool terminated = false;  ///< by its timeout

@@ -57,6 +57,16 @@ def test_an_image_that_does_not_exist(place: PodPlace) -> None:
     assert re.search(r"not found", ran.stderr), ran
 
 
+def test_an_image_that_does_not_exist_is_caught(place: PodPlace) -> None:
+    place.flow("caught.py", one_step("pass", "@catch(var='why')", "@retry(times=3, minutes_between_retries=0)",
+                                     pods=pod_with("nowhere/nothing:1")))
+    ran = place.run("caught.py")
+    assert ran.code == 0, ran
+    assert "This failed task will not be retried." in ran.stdout
+    assert ran.stdout.count("Task failed.") == 1, ran
+    assert "kept failing over 1 attempts" in ran.stdout, ran
+
+
 def test_another_executable_is_used_when_named(place: PodPlace) -> None:
     place.flow("named.py", one_step("print('it is', sys.executable)",
                                     pods="@kubernetes(image='%s', executable='/usr/bin/python3')" % IMAGE))

@@ -46,6 +46,7 @@ Faults Faults::swarm(Random& random) {
   const auto some = [&](unsigned most) { return random.chance(50) ? 0U : 1U + static_cast<unsigned>(random.below(most)); };
   return {.attempt_fails = some(random.chance(30) ? 50 : 8),
           .exit_202 = some(10),
+          .hopeless = some(20),
           .hangs = some(10),
           .ignores_signals = some(60),
           .event_twice = some(30),
@@ -233,7 +234,10 @@ AttemptEnded World::outcome(TaskNumber number) {
     if (attempt.exit_code == 1 && random_.chance(20)) attempt.exit_code = random_.chance(50) ? 139 : 0;
     if (attempt.exit_code == 1 && random_.chance(faults_.exit_202)) attempt.exit_code = sched::kExitDisallowRetry;
     ended.exit_code = attempt.exit_code;
-    if (attempt.exit_code == sched::kExitDisallowRetry || attempt.attempt + 1 >= graph_.step(task.step).attempts()) may_fail_ = true;
+    ended.hopeless = random_.chance(faults_.hopeless);
+    if (ended.hopeless) attempt.user_retries = std::min(attempt.user_retries, attempt.attempt);
+    const int last = attempt.user_retries + graph_.step(task.step).fallback_retries;
+    if (attempt.exit_code == sched::kExitDisallowRetry || attempt.attempt >= last) may_fail_ = true;
     return ended;
   }
   attempt.ok = true;
@@ -332,8 +336,10 @@ void World::carry_out_start(const sched::StartAttempt& command) {
                           .join = command.join,
                           .inputs = command.inputs};
   const flow::Step& step = graph_.step(command.step);
+  const auto before = attempts_.find(command.task);
+  const int user_retries = command.attempt == 0 || before == attempts_.end() ? step.user_retries : before->second.user_retries;
   auto kind = sched::AttemptKind::normal;
-  if (command.attempt > step.user_retries) kind = sched::AttemptKind::fallback;
+  if (command.attempt > user_retries) kind = sched::AttemptKind::fallback;
   else if (command.attempt > 0) kind = sched::AttemptKind::retry;
   if (command.kind != kind) return broken("an attempt is of the wrong kind");
   const bool remote = step.backend == flow::Backend::kubernetes && kind != sched::AttemptKind::fallback;
@@ -344,14 +350,15 @@ void World::carry_out_start(const sched::StartAttempt& command) {
     if (command.task != ++last_number_) return broken("task numbers do not count up");
     if (!oracle_->start(command.task, seen, false)) return broken("the task that starts is not the next one expected");
   } else {
-    const auto found = attempts_.find(command.task);
-    if (found == attempts_.end() || !found->second.heard || found->second.ok || found->second.attempt + 1 != command.attempt) {
+    if (before == attempts_.end() || !before->second.heard || before->second.ok || before->second.attempt + 1 != command.attempt) {
       return broken("an attempt is repeated that has not failed");
     }
-    if (command.attempt >= step.attempts() || found->second.exit_code == sched::kExitDisallowRetry) return broken("one attempt too many");
+    if (command.attempt > user_retries + step.fallback_retries || before->second.exit_code == sched::kExitDisallowRetry) {
+      return broken("one attempt too many");
+    }
     if (oracle_->task(command.task).inputs != command.inputs) return broken("a repeated attempt has other inputs");
   }
-  attempts_[command.task] = Attempt{.attempt = command.attempt};
+  attempts_[command.task] = Attempt{.attempt = command.attempt, .user_retries = user_retries};
   const double longest_ms = step.timeout_s && faults_.hangs == 0 ? *step.timeout_s * 1000 : 100'000;
   const Duration length = random_.chance(10) ? Duration(0) : std::chrono::milliseconds(random_.below(static_cast<std::uint64_t>(longest_ms)));
   const bool hangs = step.timeout_s && random_.chance(faults_.hangs);

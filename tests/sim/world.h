@@ -20,6 +20,7 @@ namespace headrace::sim {
 struct Faults {
   unsigned attempt_fails = 0;
   unsigned exit_202 = 0;
+  unsigned hopeless = 0;
   unsigned hangs = 0;          ///< attempts that end only when they are killed
   unsigned ignores_signals = 0;
   unsigned event_twice = 0;
@@ -53,6 +54,7 @@ class World {
  private:
   struct Attempt {
     int attempt = 0;
+    int user_retries = 0;  ///< of its step, or fewer after a hopeless attempt
     bool alive = true;
     bool heard = false;  ///< its end was told to the scheduler
     bool ok = false;
