@@ -1,11 +1,15 @@
 """`parallel_map` and `parallel_imap_unordered`: a function over many items, on all the cores this process may use.
 
 Workers are forked, one a core and not one an item, so any callable works and large inputs are seen without a copy. Items are
-handed out in chunks that adapt to their cost; results come back by socket, large ones in memory files that are mapped, not copied.
+handed out in chunks that adapt to their cost; results come back by socket, large ones are read in the worker's memory.
 
     pool.py      the parent: hands out items, takes results, notices what dies
     worker.py    the child: runs items, sends results
     messages.py  what travels between them
+    memory.py    reading what lies in a worker's memory
+    tickets.py   the queue of a call over a sequence
+    errors.py    what is raised when a worker dies
+    progress.py  a line that says how far a long call is
     cpus.py      how many cores this process may really use
     output.py    lines of several workers stay whole
     chance.py    random generators: different for each item, reproducible if the parent seeded them
