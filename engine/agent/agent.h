@@ -7,6 +7,7 @@
 
 #include "agent/child.h"
 #include "agent/memory_peak.h"
+#include "agent/other_nodes.h"
 #include "agent/report_file.h"
 #include "agent/task_output.h"
 #include "attempt/blob_cache.h"
@@ -101,6 +102,7 @@ class Agent {
   store::BlobStore blobs_;
   attempt::ManifestCache manifests_;
   attempt::BlobCache small_blobs_;
+  OtherNodes other_nodes_;
   attempt::Session session_;
   logs::AttemptLog log_;
   TaskOutput output_;

@@ -37,6 +37,17 @@ struct Assignment {
   std::string control_task;       ///< of a worker: the id of its control task
 };
 
+/// Of node `index` (from 1) of the step whose control task is `control`.
+inline Assignment worker_of(const Assignment& control, std::int64_t index) {
+  Assignment worker = control;
+  worker.part = Part::worker;
+  worker.node_index = index;
+  worker.split_index = index;
+  worker.control_task = control.path.task.task.str();
+  worker.path.task.task = TaskId(worker.control_task + "_node_" + std::to_string(index));
+  return worker;
+}
+
 /// The transition and verdict of an attempt that has committed.
 struct Committed {
   bool ok = false;                     ///< `_task_ok`

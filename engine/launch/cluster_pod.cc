@@ -224,6 +224,7 @@ loop::Async<PodVerdict> ClusterState::follow(LivePod& pod, PodCase& one, PodList
       pod.reading = true;
       readers.spawn(read_log(pod, listener));
     }
+    if (!pod.facts.ip.empty()) listener.reachable(pod.facts.ip);
     if (pod.gone) break;
     if (pod.facts.ended()) {
       one.report = report_of(pod.facts);
@@ -328,7 +329,7 @@ loop::Async<Result<PodEnd>> ClusterState::run_attempt(PodStart start, PodListene
     if (removing) co_return stopped_before(start, try_number);
     bool again = false;
     auto end = co_await run_try(start, try_number, listener, again);
-    if (!end || !again || removing) co_return end;
+    if (!end || !again || removing || !start.alone) co_return end;
     if (try_number + 1 >= policy.tries_max) {
       if (end->cause) end->cause->why += fmt::format(" (try {} of {})", try_number + 1, policy.tries_max);
       co_return end;

@@ -40,6 +40,7 @@ struct PodStart {
   wire::AgentSpec agent_spec;                      ///< its `try_number` is set by the launcher
   std::map<std::string, std::string> environment;  ///< of the container, besides what the launcher adds itself
   std::map<std::string, std::string> annotations;  ///< besides flow, run, step, task, attempt and user (those of @project)
+  bool alone = true;  ///< false: one of several pods that know each other. A try that is lost is not repeated: the others would not find it
 };
 
 /// Hears of one attempt in a pod while `PodLauncher::run` works. Called on the loop thread.
@@ -50,6 +51,8 @@ class PodListener {
   virtual void note(std::string line) = 0;
   /// The name of the pod that the API server has accepted; again for a new try.
   virtual void placed(std::string pod) = 0;
+  /// The address at which other pods reach this one, once the cluster tells it; maybe more than once.
+  virtual void reachable([[maybe_unused]] const std::string& address) {}
   /// A line of the task, without its newline. `seq` counts from 1 in one try and never repeats; lines of the bootstrap, before
   /// the agent runs, have no number (nullopt) and the time of their arrival.
   virtual void output(bool err, WallTime when, std::optional<std::uint64_t> seq, std::string_view line) = 0;

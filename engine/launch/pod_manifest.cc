@@ -31,10 +31,13 @@ std::string dns_label(std::string_view text, std::size_t bytes_max) {
   return label;
 }
 
-/// The task's id where it is plain and short, as all of ours are; else a hash, so that two never meet in one name.
+/// The task's id where it is plain and short, as all of ours are (`2`, `2_node_1`); else a hash, so that two never meet in one name.
 std::string task_label(const std::string& task) {
   std::string label = dns_label(task, kNameBytesMax);
-  if (label == task && task.size() <= kTaskBytesMax && !label.empty()) return label;
+  std::string wanted = task;
+  if (const auto node = wanted.find("_node_"); node != std::string::npos) wanted.replace(node, 6, "-node-");
+  const bool plain = label == wanted && task.find("-node-") == std::string::npos;
+  if (plain && task.size() <= kTaskBytesMax && !label.empty()) return label;
   return codec::sha1_hex(task).substr(0, 12);
 }
 
@@ -87,7 +90,8 @@ Json environment_of(const PodPlan& plan) {
       {"METAFLOW_KUBERNETES_POD_NAME", "metadata.name"},
       {"METAFLOW_KUBERNETES_POD_ID", "metadata.uid"},
       {"METAFLOW_KUBERNETES_SERVICE_ACCOUNT_NAME", "spec.serviceAccountName"},
-      {"METAFLOW_KUBERNETES_NODE_IP", "status.hostIP"}};
+      {"METAFLOW_KUBERNETES_NODE_IP", "status.hostIP"},
+      {"HEADRACE_POD_IP", "status.podIP"}};
   for (const auto& [name, path] : kReferences) {
     if (values.count(name)) continue;
     list.push_back(Json{{"name", name}, {"valueFrom", {{"fieldRef", {{"fieldPath", path}}}}}});

@@ -77,7 +77,8 @@ TEST(PodManifest, DefaultsAreThePromisedPod) {
           {"name": "METAFLOW_KUBERNETES_POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
           {"name": "METAFLOW_KUBERNETES_POD_ID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}},
           {"name": "METAFLOW_KUBERNETES_SERVICE_ACCOUNT_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.serviceAccountName"}}},
-          {"name": "METAFLOW_KUBERNETES_NODE_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.hostIP"}}}],
+          {"name": "METAFLOW_KUBERNETES_NODE_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.hostIP"}}},
+          {"name": "HEADRACE_POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}],
         "resources": {"requests": {"cpu": "1", "memory": "4096M", "ephemeral-storage": "10240M"}, "limits": {"memory": "4096M"}},
         "volumeMounts": [
           {"name": "headrace-agent", "mountPath": "/headrace/agent", "readOnly": true},
@@ -213,8 +214,11 @@ TEST(PodName, IsShortPlainAndUnlikeAnyOther) {
   EXPECT_EQ(pod_name(id), "hr-step-3-1-2-a4f5a65b24");
   id.task = "3_node_1";
   const std::string worker = pod_name(id);
-  id.task = "3-node_1";
-  EXPECT_NE(pod_name(id), worker);
+  EXPECT_EQ(worker, "hr-step-3-node-1-1-2-a4f5a65b24");
+  for (const char* other : {"3-node_1", "3-node-1", "3_node-1"}) {
+    id.task = other;
+    EXPECT_NE(pod_name(id), worker);
+  }
   id.task = std::string(300, '7');
   EXPECT_LE(pod_name(id).size(), 63u);
 }

@@ -149,6 +149,7 @@ PodFacts read_pod(const Json& pod, std::string_view container) {
   facts.reason = text_at(status, "reason");
   facts.message = text_at(status, "message");
   facts.node_ip = text_at(status, "hostIP");
+  facts.ip = text_at(status, "podIP");
   read_containers(status, container, facts);
   read_init(value_at(pod, "spec"), status, facts);
   read_conditions(status, facts);

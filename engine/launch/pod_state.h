@@ -28,6 +28,7 @@ struct PodFacts {
   std::string owner_uid;
   std::string node;     ///< empty while it has none
   std::string node_ip;
+  std::string ip;       ///< its own; empty until its network is made
   PodPhase phase = PodPhase::pending;
   std::string reason;   ///< of the pod: DeadlineExceeded, Evicted, OutOfmemory, ...
   std::string message;

@@ -115,8 +115,7 @@ void Driver::carry_out(sched::SignalAttempt command) {
       // All attempts are told so, one by one: pods go in one request.
       remove_pods();
     } else {
-      // The pod that has failed stays for a while, to be looked at.
-      parts_.pods->stop(live->label, live->attempt);
+      live->pod->remove();
     }
     return;
   }

@@ -74,6 +74,8 @@ class Driver {
 
  private:
   friend class PodAttempt;
+  friend class PodNodes;
+  friend class PodTask;
   friend class WorkerTeam;
   using Key = std::pair<sched::TaskNumber, int>;
 

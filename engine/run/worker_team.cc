@@ -46,15 +46,9 @@ loop::Async<Result<std::vector<TaskPath>>> WorkerTeam::start(std::int64_t count)
                     .why = workers_.empty() ? fmt::format("at most {} can", kWorkersMax) : "they have been started already"};
   }
   std::vector<TaskPath> paths;
-  const std::string control = base_.path.task.task.str();
   for (std::int64_t node = 1; node <= count; ++node) {
     auto worker = std::make_unique<Worker>();
-    worker->assignment = base_;
-    worker->assignment.part = attempt::Part::worker;
-    worker->assignment.node_index = node;
-    worker->assignment.split_index = node;
-    worker->assignment.control_task = control;
-    worker->assignment.path.task.task = TaskId(fmt::format("{}_node_{}", control, node));
+    worker->assignment = attempt::worker_of(base_, node);
     worker->session = std::make_unique<attempt::Session>(driver_.services(), worker->assignment, nullptr);
     paths.push_back(worker->assignment.path.task);
     workers_.push_back(std::move(worker));

@@ -148,11 +148,6 @@ class KubernetesDecorator(StepDecorator):
                 "Step *%s* contains a @parallel decorator with the @catch decorator. @catch is not supported with "
                 "@parallel on Kubernetes." % step_name
             )
-        if "parallel" in names:
-            raise KubernetesException(
-                "Step *%s* is a @parallel step, and this version of Headrace does not run the nodes of such a step as pods. "
-                "Run the step locally: remove @kubernetes from it, or use a foreach with independent tasks." % step_name
-            )
         self.run_time_limit = get_run_time_limit_for_task(decorators)
         if self.run_time_limit < _SECONDS_MIN:
             raise KubernetesException(

@@ -92,10 +92,11 @@ ParallelDecorator.__module__ = "metaflow.plugins.parallel_decorator"
 
 
 def set_environment(num_nodes: int, node_index: int, control_task_id: Any) -> None:
-    """Sets the variables that `current.parallel` and frameworks read."""
+    """Sets the variables that `current.parallel` and frameworks read. Nodes that are pods are told where node 0 is, or are it."""
+    main_ip = os.environ.get("HEADRACE_PARALLEL_MAIN_IP") or os.environ.get("HEADRACE_POD_IP") or "127.0.0.1"
     os.environ.update(
         {
-            "MF_PARALLEL_MAIN_IP": "127.0.0.1",
+            "MF_PARALLEL_MAIN_IP": main_ip,
             "MF_PARALLEL_NUM_NODES": str(num_nodes),
             "MF_PARALLEL_NODE_INDEX": str(node_index),
             "MF_PARALLEL_CONTROL_TASK_ID": str(control_task_id),
@@ -104,7 +105,10 @@ def set_environment(num_nodes: int, node_index: int, control_task_id: Any) -> No
 
 
 def _run_control(flow: Any, run_own_part: Callable[[], None]) -> None:
-    """Node 0: starts the other nodes, runs its own part, waits for all. Raises MetaflowException if one failed."""
+    """Node 0: starts the other nodes, runs its own part, waits for all. Raises MetaflowException if one failed.
+
+    Nodes that are pods are started and waited for by the run's launcher: the requests only name them.
+    """
     from ..current import current
     from ..task import attempt_channel
 

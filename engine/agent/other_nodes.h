@@ -1,0 +1,30 @@
+#pragma once
+
+#include <vector>
+
+#include "attempt/assignment.h"
+#include "attempt/session.h"
+
+namespace headrace::agent {
+
+/// What a control task hears of the other nodes of its @parallel step: their names. The run's launcher has started their pods by itself,
+/// waits for them, and ends this pod when one of them fails.
+class OtherNodes final : public attempt::Workers {
+ public:
+  explicit OtherNodes(const attempt::Assignment& control) : control_(control) {}
+
+  loop::Async<Result<std::vector<TaskPath>>> start(std::int64_t count) override {
+    if (count != control_.num_parallel - 1) {
+      co_return Error{.kind = Kind::misuse, .what = "the pods of a @parallel step are as many as `num_parallel` said"};
+    }
+    std::vector<TaskPath> paths;
+    for (std::int64_t node = 1; node <= count; ++node) paths.push_back(attempt::worker_of(control_, node).path.task);
+    co_return paths;
+  }
+  loop::Async<std::vector<TaskPath>> wait() override { co_return std::vector<TaskPath>{}; }
+
+ private:
+  const attempt::Assignment& control_;
+};
+
+}  // namespace headrace::agent
