@@ -1,5 +1,6 @@
 #include "agent/child.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -50,6 +51,13 @@ TEST(Child, HasItsEnvironmentFolderAndDoor) {
   ASSERT_TRUE(ran.ok()) << to_text(ran.error());
   EXPECT_EQ(ran->out.substr(0, 15), "/tmp\nb c\nopen\n3") << ran->out;  // A, DOOR and PWD.
   EXPECT_EQ(WEXITSTATUS(ran->status), 7);
+}
+
+TEST(Child, HasNoOtherDescriptor) {
+  const loop::UniqueFd leaking(::open("/dev/null", O_RDONLY));
+  const auto ran = run({"/bin/sh", "-c", "[ -e /proc/self/fd/$OTHER ] || echo closed"}, {{"OTHER", std::to_string(leaking.get())}});
+  ASSERT_TRUE(ran.ok()) << to_text(ran.error());
+  EXPECT_EQ(ran->out, "closed\n");
 }
 
 TEST(Child, LeadsAGroupAndHasDefaultSignals) {
