@@ -35,7 +35,8 @@ bool only_for_the_agent(std::string_view name) {
 }  // namespace
 
 Result<std::vector<std::string>> task_command(const TaskFiles& files) {
-  std::vector<std::string> command{files.surroundings.python, "-u"};
+  // Compiled modules would die with the pod: they are not written (-B).
+  std::vector<std::string> command{files.surroundings.python, "-u", "-B"};
   command.insert(command.end(), files.spec.command.begin(), files.spec.command.end());
   if (!files.spec.configs.empty()) {
     const std::string path = fmt::format("{}/{}", files.surroundings.folder, kConfigsFile);

@@ -65,6 +65,9 @@ Result<agent::Surroundings> surroundings() {
     error.next = "HEADRACE_WORK must name a folder that the container's user may write";
     return error;
   }
+  // Best in memory, else with the user's code.
+  const std::string sdk = variable_or("HEADRACE_CODE", "");
+  if (!sdk.empty() && ::access(sdk.c_str(), W_OK) == 0) std::filesystem::create_symlink(sdk, found.folder + "/.mf_code", code);
   return found;
 }
 

@@ -17,6 +17,8 @@ constexpr std::size_t kTaskBytesMax = 24;
 constexpr std::size_t kKeyDigits = 10;
 constexpr int kGraceSeconds = 5;
 constexpr int kRestrictedUser = 1000;
+/// The SDK takes 3; what is not used is not taken.
+constexpr std::int64_t kCodeMibMax = 64;
 
 /// [a-z0-9-], with a letter or digit at both ends; may come out empty.
 std::string dns_label(std::string_view text, std::size_t bytes_max) {
@@ -79,6 +81,7 @@ Json environment_of(const PodPlan& plan) {
   values["HEADRACE_AGENT_PARTS"] = kAgentFolder;
   values["HEADRACE_AGENT_SHA1"] = plan.agent.sha1;
   values["HEADRACE_WORK"] = kWorkFolder;
+  values["HEADRACE_CODE"] = kCodeFolder;
   if (const std::string folder = tempdir(*plan.settings); !folder.empty()) values["METAFLOW_TEMPDIR"] = folder;
   if (plan.restricted) values.emplace("HOME", kWorkFolder);
 
@@ -172,6 +175,7 @@ Volumes volumes_of(const PodPlan& plan) {
   Volumes all;
   all.add(agent_volume(plan.agent), kAgentFolder, true);
   all.add(Json{{"name", "headrace-work"}, {"emptyDir", Json::object()}}, kWorkFolder);
+  all.add(memory_volume("headrace-code", kCodeMibMax), kCodeFolder);
   if (settings.tmpfs_size_mib) {
     all.add(memory_volume("tmpfs-ephemeral-volume", *settings.tmpfs_size_mib), settings.tmpfs_path);
   }

@@ -16,8 +16,11 @@ namespace headrace::launch {
 ///   HEADRACE_AGENT_PARTS  a folder with the files 000, 001, ...: joined they are the agent, an executable, as one gzip member
 ///   HEADRACE_AGENT_SHA1   of the executable, uncompressed: 40 hex digits
 ///   HEADRACE_WORK         an empty folder that anybody may write, execution allowed; the working directory
+///   HEADRACE_CODE         an empty folder in memory for the SDK: making its few hundred small files on a node's disk takes longer
+///                         than starting Python
 inline constexpr const char* kAgentFolder = "/headrace/agent";
 inline constexpr const char* kWorkFolder = "/headrace/work";
+inline constexpr const char* kCodeFolder = "/headrace/code";
 
 /// A label whose value is `run_key`: selects every pod and owner of one run, and nothing else.
 inline constexpr const char* kRunLabel = "headrace/run";

@@ -59,7 +59,8 @@ TEST(PodManifest, DefaultsAreThePromisedPod) {
         {"name": "headrace-agent", "projected": {"sources": [
           {"configMap": {"name": "hr-agent-a-0", "items": [{"key": "part", "path": "000"}]}},
           {"configMap": {"name": "hr-agent-a-1", "items": [{"key": "part", "path": "001"}]}}]}},
-        {"name": "headrace-work", "emptyDir": {}}],
+        {"name": "headrace-work", "emptyDir": {}},
+        {"name": "headrace-code", "emptyDir": {"medium": "Memory", "sizeLimit": "64Mi"}}],
       "containers": [{
         "name": "start", "image": "python:3.11",
         "command": ["python3", "-c", "print($$HOME)"],
@@ -67,6 +68,7 @@ TEST(PodManifest, DefaultsAreThePromisedPod) {
         "env": [
           {"name": "HEADRACE_AGENT_PARTS", "value": "/headrace/agent"},
           {"name": "HEADRACE_AGENT_SHA1", "value": "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"},
+          {"name": "HEADRACE_CODE", "value": "/headrace/code"},
           {"name": "HEADRACE_WORK", "value": "/headrace/work"},
           {"name": "METAFLOW_KUBERNETES_WORKLOAD", "value": "1"},
           {"name": "METAFLOW_RUNTIME_ENVIRONMENT", "value": "kubernetes"},
@@ -82,7 +84,8 @@ TEST(PodManifest, DefaultsAreThePromisedPod) {
         "resources": {"requests": {"cpu": "1", "memory": "4096M", "ephemeral-storage": "10240M"}, "limits": {"memory": "4096M"}},
         "volumeMounts": [
           {"name": "headrace-agent", "mountPath": "/headrace/agent", "readOnly": true},
-          {"name": "headrace-work", "mountPath": "/headrace/work"}],
+          {"name": "headrace-work", "mountPath": "/headrace/work"},
+          {"name": "headrace-code", "mountPath": "/headrace/code"}],
         "securityContext": {"allowPrivilegeEscalation": false},
         "terminationMessagePolicy": "FallbackToLogsOnError"}]}})json");
   EXPECT_EQ(one.pod().dump(1), wanted.dump(1));
@@ -123,16 +126,16 @@ TEST(PodManifest, EveryArgumentHasItsPlace) {
   EXPECT_EQ(spec["nodeSelector"], Json::parse(R"({"pool": "big"})"));
   EXPECT_EQ(spec["tolerations"], settings.tolerations);
   EXPECT_EQ(spec["imagePullSecrets"], Json::parse(R"([{"name": "registry"}])"));
-  EXPECT_EQ(spec["volumes"][2].dump(), R"({"name":"tmpfs-ephemeral-volume","emptyDir":{"medium":"Memory","sizeLimit":"64Mi"}})");
-  EXPECT_EQ(spec["volumes"][3].dump(), R"({"name":"dhsm","emptyDir":{"medium":"Memory","sizeLimit":"128Mi"}})");
-  EXPECT_EQ(spec["volumes"][4].dump(), R"({"name":"data-1","persistentVolumeClaim":{"claimName":"data.1"}})");
+  EXPECT_EQ(spec["volumes"][3].dump(), R"({"name":"tmpfs-ephemeral-volume","emptyDir":{"medium":"Memory","sizeLimit":"64Mi"}})");
+  EXPECT_EQ(spec["volumes"][4].dump(), R"({"name":"dhsm","emptyDir":{"medium":"Memory","sizeLimit":"128Mi"}})");
+  EXPECT_EQ(spec["volumes"][5].dump(), R"({"name":"data-1","persistentVolumeClaim":{"claimName":"data.1"}})");
   EXPECT_EQ(container["imagePullPolicy"], "Always");
   EXPECT_EQ(container["command"][0], "/opt/python");
   EXPECT_EQ(container["envFrom"].dump(), R"([{"secretRef":{"name":"keys"}},{"secretRef":{"name":"more"}}])");
   EXPECT_EQ(container["ports"].dump(), R"([{"containerPort":8080}])");
-  EXPECT_EQ(container["volumeMounts"][2].dump(), R"({"name":"tmpfs-ephemeral-volume","mountPath":"/metaflow_temp"})");
-  EXPECT_EQ(container["volumeMounts"][3].dump(), R"({"name":"dhsm","mountPath":"/dev/shm"})");
-  EXPECT_EQ(container["volumeMounts"][4].dump(), R"({"name":"data-1","mountPath":"/data"})");
+  EXPECT_EQ(container["volumeMounts"][3].dump(), R"({"name":"tmpfs-ephemeral-volume","mountPath":"/metaflow_temp"})");
+  EXPECT_EQ(container["volumeMounts"][4].dump(), R"({"name":"dhsm","mountPath":"/dev/shm"})");
+  EXPECT_EQ(container["volumeMounts"][5].dump(), R"({"name":"data-1","mountPath":"/data"})");
   EXPECT_EQ(variable(container, "METAFLOW_TEMPDIR")["value"], "/metaflow_temp");
   EXPECT_EQ(variable(container, "METAFLOW_CODE_SHA")["value"], "abc");
 }

@@ -183,12 +183,27 @@ def test_the_package_is_the_same_for_the_same_files(command: Any, folder: Path) 
         config = json.load(archive.extractfile(".mf_meta/CONFIG"))  # type: ignore[arg-type]
         assert {member.mtime for member in archive.getmembers()} == {1575360000}
     assert {"flow.py", "lib/mod.py", ".mf_install", ".mf_code/headrace/graph.py", ".mf_code/metaflow/__init__.py"} <= set(names)
-    assert not [n for n in names if "hidden" in n or "loop" in n or n.endswith((".csv", ".pyc"))]
+    assert not [n for n in names if "hidden" in n or "loop" in n or n.endswith(".csv")]
+    assert all(n.startswith(".mf_code/headrace/") for n in names if n.endswith(".pyc"))
     assert info["script"] == "flow.py" and info["environment_type"] == "local" and config == {"user_configs": {"cfg": [{"a": 1}, False]}}
     ran = command(FLOW, "--package-suffixes", ".csv", "package", "list", "--archive")
     assert "\ndata.csv\n" in ran.err and "\nflow.py\n" in ran.err
     ran = command(FLOW, "package", "save", "/nowhere/p.tgz")
     assert ran.code == 1 and "cannot be saved in /nowhere/p.tgz" in ran.err
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="the compiled form is not the same each time")
+def test_modules_of_the_package_are_compiled(command: Any, folder: Path) -> None:
+    """Python imports them without compiling, and says where they are, not where they were compiled."""
+    assert command(FLOW, "package", "save", "p.tgz").code == 0
+    away = folder / "away"
+    with tarfile.open(folder / "p.tgz") as archive:
+        archive.extractall(away)
+    source = away / ".mf_code" / "headrace" / "tags.py"
+    source.write_text(source.read_text() + "raise ImportError('compiled anew')\n")
+    asked = subprocess.run([sys.executable, "-B", "-c", "import headrace.tags as t; print(t.__file__, t.validate_tag.__code__.co_filename)"],
+                           env={"PYTHONPATH": str(away / ".mf_code")}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert asked.stdout.split() == [str(source), str(source)], asked.stderr
 
 
 def test_info_about_the_package(command: Any) -> None:
