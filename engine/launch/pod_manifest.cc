@@ -17,7 +17,7 @@ constexpr std::size_t kTaskBytesMax = 24;
 constexpr std::size_t kKeyDigits = 10;
 constexpr int kGraceSeconds = 5;
 constexpr int kRestrictedUser = 1000;
-/// The SDK takes 3; what is not used is not taken.
+/// The SDK takes 6; what is not used is not taken.
 constexpr std::int64_t kCodeMibMax = 64;
 
 /// [a-z0-9-], with a letter or digit at both ends; may come out empty.

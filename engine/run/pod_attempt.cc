@@ -66,7 +66,7 @@ loop::Async<void> PodAttempt::run() {
     co_return;
   }
   auto verdict = co_await task_.run();
-  if (nodes_ && verdict) verdict = co_await nodes_->end(*std::move(verdict));
+  if (nodes_) verdict = co_await nodes_->end(std::move(verdict));
   if (!verdict) {
     // Nobody waits for records any longer; the agents' own are whole.
     driver_.feed(sched::AttemptEnded{.task = live_.task, .attempt = live_.attempt, .exit_code = kKilled, .transition = {}});

@@ -70,16 +70,16 @@ void PodNodes::remove() {
   }
 }
 
-loop::Async<std::optional<PodVerdict>> PodNodes::end(PodVerdict control) {
-  if (control.exit_code != 0) remove();
+loop::Async<std::optional<PodVerdict>> PodNodes::end(std::optional<PodVerdict> control) {
+  if (control && control->exit_code != 0) remove();
   const bool started = !nodes_.empty() || base_.num_parallel <= 1;
   co_await running_.wait();
-  if (left_) co_return std::nullopt;
+  if (left_ || !control) co_return std::nullopt;
   if (failure_) {
     control_.killed = false;
     co_return failure_;
   }
-  if (control.exit_code == 0 && !started) {
+  if (control->exit_code == 0 && !started) {
     Error never{.kind = Kind::failed,
                 .what = fmt::format("the other {} nodes of the step were not started", base_.num_parallel - 1),
                 .why = "the cluster has told no address of the pod of node 0"};

@@ -28,8 +28,9 @@ class PodNodes {
   void close() { closed_ = true; }
   /// Removes those that run.
   void remove();
-  /// The control task has ended so: waits for the others; what the step has come to. nullopt when the user does not wait any longer.
-  [[nodiscard]] loop::Async<std::optional<PodVerdict>> end(PodVerdict control);
+  /// The control task has ended so: waits for the others; what the step has come to. nullopt, in both places: the user does not wait
+  /// any longer.
+  [[nodiscard]] loop::Async<std::optional<PodVerdict>> end(std::optional<PodVerdict> control);
 
  private:
   struct Node {

@@ -137,5 +137,24 @@ TEST(PodNodes, AreRemovedByAnInterrupt) {
   EXPECT_THAT(world.out(), Not(HasSubstr("of this @parallel step failed")));
 }
 
+TEST(PodNodes, AreSaidToBeLeftAfterTheSecondInterrupt) {
+  PodRun world(nodes());
+  world.pods.removal_hangs = true;
+  world.pods.play = [&](Pod& pod) -> Async<Result<PodEnd>> {
+    if (pod.start.step != "node") co_return others(pod);
+    if (is_control(pod)) {
+      pod.listener.reachable("10.0.0.7");
+      co_await world.pods.until_running(3);
+      PodRun::interrupt();
+      co_await world.pods.until_removing();
+      PodRun::interrupt();
+    }
+    auto end = co_await world.pods.until_stopped(pod);
+    co_return end;
+  };
+  EXPECT_EQ(world.run(), 1);
+  EXPECT_THAT(world.err(), HasSubstr("3 pods of this run may still exist"));
+}
+
 }  // namespace
 }  // namespace headrace::run
