@@ -7,15 +7,6 @@
 namespace headrace::agent {
 namespace {
 
-attempt::Part part_of(wire::ParallelRole role) {
-  switch (role) {
-    case wire::ParallelRole::none: return attempt::Part::none;
-    case wire::ParallelRole::control: return attempt::Part::control;
-    case wire::ParallelRole::worker: return attempt::Part::worker;
-  }
-  return attempt::Part::none;
-}
-
 /// `3.11.7` of `3.11.7 (main, ...) [GCC 12.2.0]`.
 std::string number_of(const std::string& sys_version) { return sys_version.substr(0, sys_version.find(' ')); }
 
@@ -60,7 +51,7 @@ attempt::Assignment assignment_of(const wire::AgentSpec& spec) {
       .join = spec.join,
       .inputs = spec.inputs,
       .parameters = spec.parameters,
-      .part = part_of(spec.part),
+      .part = spec.part,
       .num_parallel = spec.num_parallel,
       .node_index = spec.node_index,
       .control_task = spec.control_task,

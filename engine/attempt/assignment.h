@@ -7,6 +7,7 @@
 
 #include "base/ids.h"
 #include "store/run_records.h"
+#include "wire/messages.h"
 
 namespace headrace::attempt {
 
@@ -21,7 +22,7 @@ struct RunFacts {
 };
 
 /// Whether an attempt belongs to a @parallel step, and as what.
-enum class Part { none, control, worker };
+using Part = wire::ParallelRole;
 
 /// One attempt: what it is and what it gets. Immutable while it is served.
 struct Assignment {

@@ -73,9 +73,7 @@ Channel::Answer Channel::on(wire::BeginRequest, std::string) {
       .inputs = {},
       .manifest = {},
       .parameters = {},
-      .ubf = task.part == Part::control  ? wire::ParallelRole::control
-             : task.part == Part::worker ? wire::ParallelRole::worker
-                                         : wire::ParallelRole::none,
+      .ubf = task.part,
       .num_parallel = task.num_parallel,
       .node_index = task.node_index,
       .control_task = task.control_task,

@@ -19,15 +19,6 @@ namespace {
 constexpr std::size_t kNamesShownMax = 10;
 constexpr std::string_view kDefaultNamespace = "default";
 
-wire::ParallelRole role_of(attempt::Part part) {
-  switch (part) {
-    case attempt::Part::none: return wire::ParallelRole::none;
-    case attempt::Part::control: return wire::ParallelRole::control;
-    case attempt::Part::worker: return wire::ParallelRole::worker;
-  }
-  return wire::ParallelRole::none;
-}
-
 std::string counted(std::uint64_t number, std::string_view what) { return fmt::format("{} {}{}", number, what, number == 1 ? "" : "s"); }
 
 std::string joined(const std::vector<std::string>& names) {
@@ -130,7 +121,7 @@ wire::AgentSpec Driver::agent_spec_of(const attempt::Assignment& assignment) con
                        .join = assignment.join,
                        .inputs = assignment.inputs,
                        .parameters = assignment.parameters,
-                       .part = role_of(assignment.part),
+                       .part = assignment.part,
                        .num_parallel = assignment.num_parallel,
                        .node_index = assignment.node_index,
                        .control_task = assignment.control_task,

@@ -116,7 +116,7 @@ Result<AttemptRequest> parse_attempt_request(const codec::Json& body);
 /// The value of `op` for a request.
 [[nodiscard]] std::string_view op_of(const AttemptRequest& request);
 
-/// Place of a worker among the tasks of a num_parallel.
+/// Place of a task among those of a num_parallel; `none`: it is not one of them.
 enum class ParallelRole { none, control, worker };
 
 /// What an attempt is to run: section 4.1. Manifests are `{"objects": ..., "info": ...}`, untouched.
