@@ -6,18 +6,13 @@
 
 namespace headrace {
 
-namespace {
-
-/// A file that is a number; nullopt for `max` and for what is not there.
-std::optional<std::uint64_t> limit_in(const std::string& path) {
+std::optional<std::uint64_t> number_in_group_file(const std::string& path) {
   std::ifstream file(path);
   std::string text;
-  std::uint64_t limit = 0;
-  if (!(file >> text) || std::from_chars(text.data(), text.data() + text.size(), limit).ec != std::errc{}) return std::nullopt;
-  return limit;
+  std::uint64_t number = 0;
+  if (!(file >> text) || std::from_chars(text.data(), text.data() + text.size(), number).ec != std::errc{}) return std::nullopt;
+  return number;
 }
-
-}  // namespace
 
 std::vector<std::string> memory_groups(const ControlGroups& groups) {
   std::vector<std::string> folders;
@@ -41,7 +36,7 @@ std::optional<std::uint64_t> memory_limit(const ControlGroups& groups) {
   std::optional<std::uint64_t> least;
   for (const std::string& folder : memory_groups(groups)) {
     for (const char* name : {"/memory.max", "/memory.limit_in_bytes"}) {
-      if (const auto limit = limit_in(folder + name)) least = std::min(least.value_or(*limit), *limit);
+      if (const auto limit = number_in_group_file(folder + name)) least = std::min(least.value_or(*limit), *limit);
     }
   }
   return least;

@@ -17,6 +17,9 @@ struct ControlGroups {
 /// container the path may name one outside of what is mounted, and the mount itself is then the container's own group.
 [[nodiscard]] std::vector<std::string> memory_groups(const ControlGroups& groups = {});
 
+/// The number that a file of a group holds; nullopt for `max`, and where there is none.
+[[nodiscard]] std::optional<std::uint64_t> number_in_group_file(const std::string& path);
+
 /// The least limit of memory of these groups, in bytes; nullopt if none has one.
 [[nodiscard]] std::optional<std::uint64_t> memory_limit(const ControlGroups& groups = {});
 
