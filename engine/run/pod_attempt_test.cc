@@ -18,12 +18,8 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using testing::PodRun;
+using sched::testing::pod;
 using Pod = launch::testing::FakePodLauncher::Pod;
-
-flow::StepSpec pod(flow::StepSpec step) {
-  step.backend = flow::Backend::kubernetes;
-  return step;
-}
 
 flow::Graph two_pods() { return sched::testing::graph({pod(sched::testing::linear("start", "end")), pod(sched::testing::end())}); }
 flow::Graph one_pod() { return sched::testing::graph({pod(sched::testing::linear("start", "end")), sched::testing::end()}); }
@@ -251,12 +247,6 @@ TEST(PodAttempt, NoMorePodsRunThanWorkersAreAllowed) {
 
 // --- interrupts ---
 
-Async<void> interrupt_when_running(PodRun& world, std::size_t count) {
-  auto running = world.pods.until_running(count);
-  co_await std::move(running);
-  PodRun::interrupt();
-}
-
 TEST(PodInterrupt, RemovesEveryPodAndSaysSo) {
   std::vector<flow::StepSpec> steps{pod(sched::testing::split("start", {"a", "b"}, "j")), pod(sched::testing::linear("a", "j")),
                                     pod(sched::testing::linear("b", "j")), sched::testing::join("j", "end"), sched::testing::end()};
@@ -266,7 +256,7 @@ TEST(PodInterrupt, RemovesEveryPodAndSaysSo) {
     auto stopped = world.pods.until_stopped(pod);
     co_return co_await std::move(stopped);
   };
-  world.loop.spawn(interrupt_when_running(world, 2));
+  world.loop.spawn(world.interrupt_when_running(2));
   EXPECT_EQ(world.run(), 1);
   EXPECT_THAT(world.out(), HasSubstr("Removed 2 pods of this run in namespace default."));
   EXPECT_THAT(world.out(), Not(HasSubstr("Kubernetes error")));
@@ -296,19 +286,10 @@ TEST(PodInterrupt, EndsThePreparationOfTheCluster) {
   }
 }
 
-Async<void> interrupt_twice(PodRun& world) {
-  auto running = world.pods.until_running(1);
-  co_await std::move(running);
-  PodRun::interrupt();
-  auto removing = world.pods.until_removing();
-  co_await std::move(removing);
-  PodRun::interrupt();
-}
-
 TEST(PodInterrupt, TheSecondLeavesAtOnceAndSaysWhatIsLeft) {
   PodRun world(one_pod());
   world.pods.removal_hangs = true;
-  world.loop.spawn(interrupt_twice(world));
+  world.loop.spawn(world.interrupt_twice(1));
   EXPECT_EQ(world.run(), 1);
   EXPECT_THAT(world.err(), HasSubstr("1 pod of this run may still exist"));
   EXPECT_THAT(world.err(), HasSubstr("default/pod-1"));

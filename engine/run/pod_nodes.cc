@@ -29,7 +29,7 @@ PodNodes::PodNodes(Driver& driver, LiveAttempt& control, attempt::Assignment con
 PodNodes::~PodNodes() = default;
 
 void PodNodes::start(const std::string& main_address) {
-  if (closed_ || removed_ || !nodes_.empty()) return;
+  if (closed_ || !nodes_.empty()) return;
   for (std::int64_t index = 1; index < base_.num_parallel; ++index) {
     std::map<std::string, std::string> environment{{"HEADRACE_PARALLEL_MAIN_IP", main_address}};
     nodes_.push_back(std::make_unique<Node>(driver_, attempt::worker_of(base_, index), control_, std::move(environment)));
@@ -44,7 +44,7 @@ loop::Async<void> PodNodes::run(Node* node) {
     left_ = true;
     co_return;
   }
-  const bool asked_for = node->live.killed && (removed_ || closed_);
+  const bool asked_for = node->live.killed && closed_;
   if (verdict->exit_code != 0 && !asked_for) failed(*node, *verdict);
   co_await node->task.settle(verdict->exit_code);
 }
@@ -64,7 +64,7 @@ void PodNodes::failed(Node& node, const PodVerdict& verdict) {
 }
 
 void PodNodes::remove() {
-  removed_ = true;
+  close();
   for (auto& node : nodes_) {
     if (!node->ended) driver_.parts_.pods->stop(node->live.label, node->live.attempt);
   }

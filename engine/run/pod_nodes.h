@@ -26,7 +26,7 @@ class PodNodes {
   void start(const std::string& main_address);
   /// No node starts any more; those that run are somebody else's to remove.
   void close() { closed_ = true; }
-  /// Removes those that run.
+  /// As `close`, and removes those that run.
   void remove();
   /// The control task has ended so: waits for the others; what the step has come to. nullopt, in both places: the user does not wait
   /// any longer.
@@ -49,7 +49,6 @@ class PodNodes {
   loop::TaskGroup running_;
   std::optional<PodVerdict> failure_;  ///< of the first node that failed
   bool closed_ = false;
-  bool removed_ = false;
   bool left_ = false;
 };
 

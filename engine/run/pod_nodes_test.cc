@@ -18,12 +18,8 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using testing::PodRun;
+using sched::testing::pod;
 using Pod = launch::testing::FakePodLauncher::Pod;
-
-flow::StepSpec pod(flow::StepSpec step) {
-  step.backend = flow::Backend::kubernetes;
-  return step;
-}
 
 flow::Graph nodes(int retries = 0) {
   auto node = pod(sched::testing::linear("node", "gather"));
@@ -39,6 +35,16 @@ PodEnd others(const Pod& pod) {
 }
 
 bool is_control(const Pod& pod) { return pod.start.agent_spec.part == wire::ParallelRole::control; }
+
+/// The three nodes run until they are removed.
+void run_until_removed(PodRun& world) {
+  world.pods.play = [&world](Pod& pod) -> Async<Result<PodEnd>> {
+    if (pod.start.step != "node") co_return others(pod);
+    if (is_control(pod)) pod.listener.reachable("10.0.0.7");
+    auto end = co_await world.pods.until_stopped(pod);
+    co_return end;
+  };
+}
 
 TEST(PodNodes, StartWhenNodeZeroIsReachableAndAllMustSucceed) {
   PodRun world(nodes());
@@ -122,16 +128,8 @@ TEST(PodNodes, ThatWereNeverStartedAreAFailure) {
 
 TEST(PodNodes, AreRemovedByAnInterrupt) {
   PodRun world(nodes());
-  world.pods.play = [&](Pod& pod) -> Async<Result<PodEnd>> {
-    if (pod.start.step != "node") co_return others(pod);
-    if (is_control(pod)) {
-      pod.listener.reachable("10.0.0.7");
-      co_await world.pods.until_running(3);
-      PodRun::interrupt();
-    }
-    auto end = co_await world.pods.until_stopped(pod);
-    co_return end;
-  };
+  run_until_removed(world);
+  world.loop.spawn(world.interrupt_when_running(3));
   EXPECT_EQ(world.run(), 1);
   EXPECT_THAT(world.out(), HasSubstr("Removed 3 pods of this run in namespace default."));
   EXPECT_THAT(world.out(), Not(HasSubstr("of this @parallel step failed")));
@@ -140,18 +138,8 @@ TEST(PodNodes, AreRemovedByAnInterrupt) {
 TEST(PodNodes, AreSaidToBeLeftAfterTheSecondInterrupt) {
   PodRun world(nodes());
   world.pods.removal_hangs = true;
-  world.pods.play = [&](Pod& pod) -> Async<Result<PodEnd>> {
-    if (pod.start.step != "node") co_return others(pod);
-    if (is_control(pod)) {
-      pod.listener.reachable("10.0.0.7");
-      co_await world.pods.until_running(3);
-      PodRun::interrupt();
-      co_await world.pods.until_removing();
-      PodRun::interrupt();
-    }
-    auto end = co_await world.pods.until_stopped(pod);
-    co_return end;
-  };
+  run_until_removed(world);
+  world.loop.spawn(world.interrupt_twice(3));
   EXPECT_EQ(world.run(), 1);
   EXPECT_THAT(world.err(), HasSubstr("3 pods of this run may still exist"));
 }

@@ -44,8 +44,7 @@ TEST(Linear, AFlowOfOneStep) {
 }
 
 TEST(Remote, ARepeatedAttemptWaitsAndTheFallbackIsLocal) {
-  auto step = linear("start", "end");
-  step.backend = flow::Backend::kubernetes;
+  auto step = pod(linear("start", "end"));
   step.retry_wait_s = 120;
   step.user_retries = 1;
   step.fallback_retries = 1;

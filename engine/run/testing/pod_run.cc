@@ -96,6 +96,20 @@ int PodRun::run() {
 
 void PodRun::interrupt() { HR_CHECK(::kill(::getpid(), SIGINT) == 0); }
 
+loop::Async<void> PodRun::interrupt_when_running(std::size_t count) {
+  auto running = pods.until_running(count);
+  co_await std::move(running);
+  interrupt();
+}
+
+loop::Async<void> PodRun::interrupt_twice(std::size_t count) {
+  auto first = interrupt_when_running(count);
+  co_await std::move(first);
+  auto removing = pods.until_removing();
+  co_await std::move(removing);
+  interrupt();
+}
+
 launch::PodEnd PodRun::success(std::vector<std::string> next, std::optional<std::int64_t> splits) {
   launch::PodEnd end;
   end.outcome = launch::PodOutcome::done;

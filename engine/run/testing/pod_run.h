@@ -25,6 +25,10 @@ class PodRun {
   int run();
   /// As Ctrl-C does.
   static void interrupt();
+  /// ... once so many pods run.
+  [[nodiscard]] loop::Async<void> interrupt_when_running(std::size_t count);
+  /// ... and once more, while these are being removed.
+  [[nodiscard]] loop::Async<void> interrupt_twice(std::size_t count);
 
   /// Of a pod: it ended well, and `next` follows. By its report; nothing is stored.
   [[nodiscard]] static launch::PodEnd success(std::vector<std::string> next, std::optional<std::int64_t> splits = {});

@@ -26,6 +26,10 @@ flow::StepSpec switch_(std::string name, std::vector<std::string> next) {
   return {.name = std::move(name), .kind = flow::StepKind::switch_, .next = std::move(next)};
 }
 flow::StepSpec end(std::string name) { return {.name = std::move(name), .kind = flow::StepKind::end}; }
+flow::StepSpec pod(flow::StepSpec step) {
+  step.backend = flow::Backend::kubernetes;
+  return step;
+}
 
 flow::Graph graph(std::vector<flow::StepSpec> steps) {
   auto made = flow::Graph::make(std::move(steps), "start", "end");

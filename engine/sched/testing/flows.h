@@ -15,6 +15,8 @@ flow::StepSpec foreach(std::string name, std::string next, std::string matching_
 flow::StepSpec parallel(std::string name, std::string next, std::string matching_join);
 flow::StepSpec switch_(std::string name, std::vector<std::string> next);
 flow::StepSpec end(std::string name = "end");
+/// The step, run as a pod.
+flow::StepSpec pod(flow::StepSpec step);
 
 /// From `start` to `end`; the graph must be a valid one.
 flow::Graph graph(std::vector<flow::StepSpec> steps);
