@@ -39,9 +39,26 @@ std::size_t parts_in(const Json& index) {
 }
 
 AgentMaps maps_of(const AgentFile& agent, std::size_t parts) {
-  AgentMaps maps{.sha1 = agent.sha1, .architecture = agent.binary.architecture};
+  AgentMaps maps{.sha1 = agent.sha1, .architecture = agent.architecture};
   for (std::size_t i = 0; i < parts; ++i) maps.names.push_back(agent_map_name(agent.sha1, i));
   return maps;
+}
+
+/// Blocks.
+Result<std::vector<Json>> part_maps(const AgentFile& agent, const std::string& ns) {
+  const AgentBinary binary = HR_TRY(read_agent_binary(agent.file));
+  if (codec::sha1_hex(binary.bytes) != agent.sha1) {
+    return Error{.kind = Kind::failed,
+                 .what = "the agent cannot be stored in namespace " + ns,
+                 .why = "the file of the engine has changed since this run began",
+                 .next = "start or `resume` the run again"};
+  }
+  std::vector<Json> maps;
+  for (const std::string& part : agent_parts(binary.bytes)) maps.push_back(agent_part_map(ns, agent.sha1, maps.size(), part));
+  if (maps.size() <= kPartsMax) return maps;
+  return Error{.kind = Kind::misuse,
+               .what = fmt::format("the agent is too large for a pod: {} bytes", binary.bytes.size()),
+               .next = "strip the executable, or use the one of the preset `release`"};
 }
 
 /// Posts it; that it exists is as good, since its name says what is in it.
@@ -67,10 +84,9 @@ loop::Async<void> create_part(kube::Client& client, std::string ns, Json map, st
 
 loop::Async<Result<std::shared_ptr<const AgentFile>>> load_agent(loop::WorkerPool& pool, std::string file) {
   auto work = [file]() -> Result<std::shared_ptr<const AgentFile>> {
-    auto agent = std::make_shared<AgentFile>();
-    agent->binary = HR_TRY(read_agent_binary(file));
-    agent->sha1 = codec::sha1_hex(agent->binary.bytes);
-    return std::shared_ptr<const AgentFile>(std::move(agent));
+    AgentBinary binary = HR_TRY(read_agent_binary(file));
+    AgentFile agent{.file = file, .architecture = std::move(binary.architecture), .sha1 = codec::sha1_hex(binary.bytes)};
+    return std::make_shared<const AgentFile>(std::move(agent));
   };
   auto loaded = co_await pool.run(work);
   co_return loaded;
@@ -112,23 +128,13 @@ loop::Async<Result<AgentMaps>> ensure_agent_maps(loop::EventLoop& loop, kube::Cl
   }
   if (const std::size_t there = index->ok() ? parts_in(index->body) : 0; there > 0 && !again) co_return maps_of(*agent, there);
 
-  auto work = [agent, ns] {
-    std::vector<Json> maps;
-    for (const std::string& part : agent_parts(agent->binary.bytes)) {
-      maps.push_back(agent_part_map(ns, agent->sha1, maps.size(), part));
-    }
-    return maps;
-  };
-  std::vector<Json> maps = co_await pool.run(work);
-  const std::size_t parts = maps.size();
-  if (parts > kPartsMax) {
-    co_return Error{.kind = Kind::misuse,
-                    .what = fmt::format("the agent is too large for a pod: {} bytes", agent->binary.bytes.size()),
-                    .next = "strip the executable, or use the one of the preset `release`"};
-  }
+  auto work = [agent, ns] { return part_maps(*agent, ns); };
+  auto maps = co_await pool.run(work);
+  if (!maps) co_return std::move(maps).error();
+  const std::size_t parts = maps->size();
   std::optional<Error> failure;
   loop::TaskGroup posting(loop);
-  for (Json& map : maps) posting.spawn(create_part(client, ns, std::move(map), failure));
+  for (Json& map : *maps) posting.spawn(create_part(client, ns, std::move(map), failure));
   co_await posting.wait();
   if (failure) co_return *std::move(failure);
   auto made = co_await create_map(client, ns, agent_index_map(ns, agent->sha1, parts));

@@ -20,12 +20,13 @@ namespace headrace::launch {
 /// Below the 1 MiB that the content of one config map may have.
 inline constexpr std::size_t kAgentPartBytes = 1'000'000;
 
-/// The agent, ready to be sent.
+/// The agent: which file it is. Its bytes are read again when a namespace needs them, since a run lives long and most find them there.
 struct AgentFile {
-  AgentBinary binary;
+  std::string file;  ///< as in read_agent_binary
+  std::string architecture;
   std::string sha1;
 };
-/// Reads and checks it on the pool. `file` as in read_agent_binary.
+/// Reads and checks it on the pool.
 [[nodiscard]] loop::Async<Result<std::shared_ptr<const AgentFile>>> load_agent(loop::WorkerPool& pool, std::string file);
 
 /// Pieces of one gzip member, in order.
@@ -38,7 +39,7 @@ struct AgentFile {
 [[nodiscard]] codec::Json agent_index_map(const std::string& ns, const std::string& sha1, std::size_t parts);
 
 /// Makes them unless they are there; several launchers may do so at once. The parts are sent together, the index after them.
-/// `again`: even if the index says that they are there. Errors as kube::refusal.
+/// `again`: even if the index says that they are there. Errors as kube::refusal, or that the file has changed.
 [[nodiscard]] loop::Async<Result<AgentMaps>> ensure_agent_maps(loop::EventLoop& loop, kube::Client& client, loop::WorkerPool& pool,
                                                                std::string ns, std::shared_ptr<const AgentFile> agent, bool again = false);
 

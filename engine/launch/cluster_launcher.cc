@@ -172,7 +172,7 @@ loop::Async<void> ClusterState::look_at_nodes() {
 loop::Async<Result<void>> ClusterState::check_steps() {
   std::optional<bool> autoscaler;
   for (const PodStep& step : steps) {
-    auto needs = needs_of(*step.settings, agent->binary.architecture);
+    auto needs = needs_of(*step.settings, agent->architecture);
     if (!needs) co_return std::move(needs).error().at(fmt::format("step `{}`", step.step));
     if (!nodes) continue;
     auto problem = unplaceable(step, place(*needs, *nodes));

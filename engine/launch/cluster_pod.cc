@@ -133,7 +133,7 @@ loop::Async<std::string> ClusterState::explain(const PodCase& one, const PodWait
     if (nodes_denied) text += " (what the nodes have is not known: the right `list` on `nodes` is missing)";
     co_return text;
   }
-  auto needs = needs_of(*one.settings, agent->binary.architecture);
+  auto needs = needs_of(*one.settings, agent->architecture);
   if (!needs) co_return text;
   const Placement placement = place(*needs, *nodes);
   text += " " + placement.reason;
