@@ -329,7 +329,11 @@ loop::Async<Result<PodEnd>> ClusterState::run_attempt(PodStart start, PodListene
     if (removing) co_return stopped_before(start, try_number);
     bool again = false;
     auto end = co_await run_try(start, try_number, listener, again);
-    if (!end || !again || removing || !start.alone) co_return end;
+    if (!end || !again || removing) co_return end;
+    if (!start.alone) {
+      end->may_repeat = true;
+      co_return end;
+    }
     if (try_number + 1 >= policy.tries_max) {
       if (end->cause) end->cause->why += fmt::format(" (try {} of {})", try_number + 1, policy.tries_max);
       co_return end;

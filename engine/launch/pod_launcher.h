@@ -40,7 +40,7 @@ struct PodStart {
   wire::AgentSpec agent_spec;                      ///< its `try_number` is set by the launcher
   std::map<std::string, std::string> environment;  ///< of the container, besides what the launcher adds itself
   std::map<std::string, std::string> annotations;  ///< besides flow, run, step, task, attempt and user (those of @project)
-  bool alone = true;  ///< false: one of several pods that know each other. A try that is lost is not repeated: the others would not find it
+  bool alone = true;  ///< false: one of several pods that know each other. A try that is lost is not made good: the others would not find it
 };
 
 /// Hears of one attempt in a pod while `PodLauncher::run` works. Called on the loop thread.
@@ -83,6 +83,7 @@ struct PodEnd {
   std::uint64_t lines = 0;
   int tries = 1;
   bool started = true;  ///< false: the container never ran, in no try, so nothing of the attempt is stored
+  bool may_repeat = false;  ///< lost with the cluster's own, and not made good because it was not alone
   /// Set unless `done` or `task_failed`. Of kind `misuse` or `denied`: another attempt would end the same way.
   std::optional<Error> cause;
 };

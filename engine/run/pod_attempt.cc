@@ -86,7 +86,7 @@ loop::Async<void> PodAttempt::finish(PodVerdict verdict) {
   }
   driver_.feed(sched::AttemptEnded{
       .task = live_.task, .attempt = live_.attempt, .exit_code = verdict.exit_code, .transition = verdict.transition,
-      .hopeless = verdict.hopeless});
+      .hopeless = verdict.hopeless, .lost = verdict.lost});
   co_await task_.settle(verdict.exit_code);
   driver_.retire(live_);
 }

@@ -98,6 +98,31 @@ TEST(PodNodes, OneThatFailsEndsTheOthersAndTheStepIsTriedAgainWhole) {
   EXPECT_EQ(world.stored("node/2_node_1/1.runtime"), R"({"return_code": 0, "killed": false, "success": true})");
 }
 
+TEST(PodNodes, AreTriedAgainWholeWhenTheClusterHasLostOne) {
+  PodRun world(nodes());
+  world.pods.play = [&](Pod& pod) -> Async<Result<PodEnd>> {
+    if (pod.start.step != "node") co_return others(pod);
+    if (is_control(pod)) pod.listener.reachable("10.0.0.7");
+    if (pod.start.attempt == 1) {
+      EXPECT_EQ(pod.start.agent_spec.max_user_code_retries, 1) << "no fallback";
+      co_return PodRun::success({"gather"});
+    }
+    if (pod.start.label.ends_with("_node_2")) {
+      auto lost = PodRun::failure(PodOutcome::lost, 1, Error{.kind = Kind::failed, .what = "the pod was evicted"});
+      lost.may_repeat = true;
+      co_return lost;
+    }
+    auto end = co_await world.pods.until_stopped(pod);
+    co_return end;
+  };
+  EXPECT_EQ(world.run(), 0);
+  EXPECT_THAT(world.out(), HasSubstr("[RUN/node/2 (pid N)] Kubernetes error: the pod was evicted\n"
+                                     "[RUN/node/2 (pid N)] Task failed.\n"
+                                     "[RUN/node/2 (pid N)] It was lost with what it ran on: it is tried again, which @retry does not count (1 of 3).\n"
+                                     "[RUN/node/2 (pid N)] Task is starting (retry).\n"));
+  EXPECT_EQ(world.pods.started.size(), 1u + 3 + 3 + 2);
+}
+
 TEST(PodNodes, EndWithNodeZero) {
   PodRun world(nodes());
   world.pods.play = [&](Pod& pod) -> Async<Result<PodEnd>> {

@@ -44,6 +44,7 @@ PodVerdict verdict_of(const launch::PodEnd& end, const std::optional<attempt::Co
   }
   PodVerdict verdict{.exit_code = end.exit_code > 0 ? end.exit_code : 1, .transition = {}, .cause = end.cause};
   verdict.hopeless = verdict.cause && would_repeat_itself(*verdict.cause);
+  verdict.lost = end.may_repeat;
   if (!verdict.cause && end.outcome == PodOutcome::done) {
     verdict.cause = Error{.kind = Kind::failed,
                           .what = "the pod ended with exit code 0, and the datastore has no result of it",

@@ -13,6 +13,7 @@ namespace headrace::run {
 struct PodVerdict {
   int exit_code = 1;
   bool hopeless = false;                        ///< another attempt would meet the same cause
+  bool lost = false;                            ///< with the cluster's own; nothing that the user's code did
   std::optional<sched::Transition> transition;  ///< of a success
   std::optional<Error> cause;                   ///< of a failure that the task's own output does not explain
 };

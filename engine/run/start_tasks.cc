@@ -1,7 +1,6 @@
 // From the scheduler's StartAttempt to a process that runs.
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <utility>
 
 #include "run/driver.h"
@@ -18,12 +17,9 @@ TaskPath Driver::path_of(const sched::TaskRef& ref) const {
 
 attempt::Assignment Driver::assignment_of(sched::StartAttempt command) const {
   if (spec_.spin) return spin_assignment(std::move(command));
-  const flow::Step& step = spec_.graph.step(command.step);
   attempt::Assignment assignment{
       .path = {.task = path_of({.step = command.step, .task = command.task}), .attempt = command.attempt},
-      // The attempt before a fallback was the last of the user's code, be it for want of retries or of hope.
-      .max_user_code_retries = command.kind == sched::AttemptKind::fallback ? std::min(step.user_retries, command.attempt - 1)
-                                                                           : step.user_retries,
+      .max_user_code_retries = command.user_retries,
       // The control task is node 0 of its own split.
       .split_index = command.num_parallel > 0 ? std::optional<std::int64_t>(0) : command.split_index,
       .join = command.join,

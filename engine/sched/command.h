@@ -35,6 +35,7 @@ struct StartAttempt {
   TaskNumber task = 0;
   int attempt = 0;
   AttemptKind kind = AttemptKind::normal;
+  int user_retries = 0;                     ///< attempts above this one are fallbacks
   flow::StepIndex step = 0;
   flow::Backend backend = flow::Backend::local;
   Duration wait{};                          ///< before it really starts; the attempt is live meanwhile, and can be signalled

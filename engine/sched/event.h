@@ -35,6 +35,7 @@ struct AttemptEnded {
   int exit_code = 0;                      ///< as of the shell: 128 + n for signal n
   std::optional<Transition> transition;   ///< present if the attempt has committed (`finish` was answered)
   bool hopeless = false;                  ///< the user's code would fail in the same way again: only a fallback is tried
+  bool lost = false;                      ///< with the infrastructure under it: made good by attempts that @retry does not count
 };
 
 /// A CloneTask was carried out.

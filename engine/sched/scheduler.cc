@@ -116,15 +116,29 @@ void Scheduler::State::attempt_failed(LiveTasks::iterator live, const AttemptEnd
     not_repeated_ = TaskRef{.step = index, .task = event.task, .node = 0};
     return;
   }
+  const bool made_good = event.lost && make_good(task, event);
   if (event.attempt < task.user_retries + step.fallback_retries) {
     ++task.attempt;
     task.terminated = false;
-    start_attempt(event.task, task);
+    const bool waits = step.backend != flow::Backend::local && task.attempt <= task.user_retries && !made_good;
+    start_attempt(event.task, task, std::chrono::seconds(waits ? step.retry_wait_s : 0));
     return;
   }
   live_.erase(live);
   fail({.headline = "Step failure", .message = fmt::format("Step *{}* (task-id {}) failed.", step.name.str(), event.task)},
        TaskRef{.step = index, .task = event.task, .node = 0}, now);
+}
+
+bool Scheduler::State::make_good(Live& task, const AttemptEnded& event) {
+  const int attempts = 1 + task.user_retries + graph_.step(task.task.step).fallback_retries;
+  if (task.losses >= kLossesMax || attempts >= kAttemptsMax) return false;
+  ++task.losses;
+  ++task.user_retries;
+  out_.emplace_back(SayTask{.task = event.task, .attempt = event.attempt,
+                            .text = fmt::format("It was lost with what it ran on: it is tried again, which @retry does not count ({} of {}).",
+                                                task.losses, kLossesMax),
+                            .store = true});
+  return true;
 }
 
 void Scheduler::State::on(const TaskCloned& event, Instant now) {
@@ -171,7 +185,7 @@ void Scheduler::State::start_tasks() {
   }
 }
 
-void Scheduler::State::start_attempt(TaskNumber number, Live& live) {
+void Scheduler::State::start_attempt(TaskNumber number, Live& live, Duration wait) {
   const ReadyTask& task = live.task;
   StepCount& count = counts_[task.step];
   if (count.running == 0 && count.done == 0) started_.push_back(task.step);
@@ -183,13 +197,13 @@ void Scheduler::State::start_attempt(TaskNumber number, Live& live) {
     kind = AttemptKind::retry;
   }
   const bool remote = graph_.step(task.step).backend != flow::Backend::local && kind != AttemptKind::fallback;
-  const bool waits = remote && live.attempt > 0;
   out_.emplace_back(StartAttempt{.task = number,
                                  .attempt = live.attempt,
                                  .kind = kind,
+                                 .user_retries = live.user_retries,
                                  .step = task.step,
                                  .backend = remote ? graph_.step(task.step).backend : flow::Backend::local,
-                                 .wait = std::chrono::seconds(waits ? graph_.step(task.step).retry_wait_s : 0),
+                                 .wait = wait,
                                  .split_index = task.split_index,
                                  .join = task.join,
                                  .num_parallel = task.num_parallel,

@@ -20,6 +20,8 @@ inline constexpr Duration kTimeoutSlack = 5s;
 inline constexpr Duration kProgressInterval = 300s;
 /// CloneTask commands without an answer.
 inline constexpr int kClonesInFlightMax = 64;
+/// Lost attempts of one task that are made good: they are not the user's failures.
+inline constexpr int kLossesMax = 3;
 /// An attempt that ends with this code is not repeated, and does not fail the run by itself.
 inline constexpr int kExitDisallowRetry = 202;
 

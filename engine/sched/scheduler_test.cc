@@ -1,5 +1,6 @@
 #include "sched/scheduler.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "sched/testing/script.h"
@@ -208,6 +209,29 @@ TEST(Retry, WhatIsHopelessGoesToItsFallbackAtOnce) {
   EXPECT_EQ(run.apply(ended), (Texts{"1.0 stores `Task failed.`", "`This failed task will not be retried.`", "start 1 start fallback 1 <- _parameters/0"}));
   EXPECT_EQ(run.failed(1, 1), (Texts{"1.1 stores `Task failed.`", "start 1 start fallback 2 <- _parameters/0"}));
   EXPECT_EQ(run.ok(1, {"end"}, std::nullopt, 2), (Texts{"1.2 `Task finished successfully.`", "start 2 end <- start/1"}));
+}
+
+TEST(Retry, DoesNotCountWhatWasLost) {
+  auto start = pod(linear("start", "end"));
+  start.user_retries = 1;
+  start.retry_wait_s = 120;
+  Script run(graph({start, end()}));
+  run.begin();
+  const auto lost = [&](int attempt) { return run.apply(AttemptEnded{.task = 1, .attempt = attempt, .exit_code = 1, .lost = true}); };
+  EXPECT_EQ(lost(0), (Texts{"1.0 stores `Task failed.`", "1.0 stores `It was lost with what it ran on: it is tried again, which @retry does not count (1 of 3).`",
+                            "start 1 start retry 1 on kubernetes <- _parameters/0"}));
+  EXPECT_EQ(run.failed(1, 1), (Texts{"1.1 stores `Task failed.`", "start 1 start retry 2 on kubernetes after 120s <- _parameters/0"}));
+  EXPECT_THAT(lost(2), ::testing::Contains("start 1 start retry 3 on kubernetes <- _parameters/0"));
+  EXPECT_THAT(lost(3), ::testing::Contains("start 1 start retry 4 on kubernetes <- _parameters/0"));
+  EXPECT_THAT(lost(4), ::testing::Contains("finish failed: Step failure: Step *start* (task-id 1) failed.")) << "three are made good";
+}
+
+TEST(Retry, NeverMakesMoreAttemptsThanATaskHas) {
+  Script run(retrying(4, 1));
+  run.begin();
+  for (int attempt = 0; attempt < 4; ++attempt) run.failed(1, attempt);
+  EXPECT_EQ(run.apply(AttemptEnded{.task = 1, .attempt = 4, .exit_code = 1, .lost = true}),
+            (Texts{"1.4 stores `Task failed.`", "start 1 start fallback 5 <- _parameters/0"}));
 }
 
 TEST(Retry, AnExitThatForbidsItLetsTheOthersGoOn) {

@@ -38,7 +38,8 @@ class Scheduler::State {
   struct Live {
     ReadyTask task;
     int attempt = 0;
-    int user_retries = 0;  ///< of the step; less after a hopeless attempt: those above are fallbacks
+    int user_retries = 0;  ///< of the step; less after a hopeless attempt, more after a lost one: those above are fallbacks
+    int losses = 0;        ///< made good
     /// Of the timeout: the time to terminate, then the time to kill. nullopt: none.
     std::optional<Instant> deadline;
     bool terminated = false;  ///< by its timeout
@@ -69,9 +70,11 @@ class Scheduler::State {
   void on(const RunBroken& event, Instant now);
   void on(const Tick&, Instant now);
   void start_tasks();
-  void start_attempt(TaskNumber number, Live& live);
+  void start_attempt(TaskNumber number, Live& live, Duration wait = {});
   void say_outcome(const AttemptEnded& event, const Live& live, bool ok);
   void attempt_failed(LiveTasks::iterator live, const AttemptEnded& event, Instant now);
+  /// Whether a lost attempt is one that @retry does not count.
+  bool make_good(Live& task, const AttemptEnded& event);
   void progress(Instant now);
   void set_deadline(TaskNumber number, Live& live, std::optional<Instant> deadline);
   void check_timeouts(Instant now);

@@ -123,6 +123,12 @@ class Namespace:
         found: List[Dict[str, Any]] = self.api.call("GET", "/apis/batch/v1/namespaces/%s/jobs" % self.name)["items"]
         return found
 
+    def evict(self, pod: Dict[str, Any]) -> None:
+        """As a drain of the node does: the pod's end is a disruption, not the task's fault."""
+        name = pod["metadata"]["name"]
+        self.api.call("POST", "%s/pods/%s/eviction" % (self.path, name),
+                      {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}})
+
     def wait_for_pod(self, test: Callable[[Dict[str, Any]], bool], what: str, run_id: str = "") -> Dict[str, Any]:
         found: List[Dict[str, Any]] = []
 

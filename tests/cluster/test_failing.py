@@ -81,13 +81,6 @@ def test_a_pod_that_somebody_deletes_is_said(place: PodPlace, namespace: Namespa
     assert "deleted" in (ran.stdout + ran.stderr).lower(), ran
 
 
-def evict(namespace: Namespace, pod: Dict[str, Any]) -> None:
-    """As a drain of the node does: the pod's end is a disruption, not the task's fault."""
-    name = pod["metadata"]["name"]
-    namespace.api.call("POST", "%s/pods/%s/eviction" % (namespace.path, name),
-                       {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}})
-
-
 def test_an_evicted_pod_is_tried_again_and_the_user_sees_one_attempt(place: PodPlace, namespace: Namespace, live: Any) -> None:
     place.flow("evicted.py", one_step("""
         first = os.environ["METAFLOW_KUBERNETES_POD_NAME"]
@@ -98,7 +91,7 @@ def test_an_evicted_pod_is_tried_again_and_the_user_sees_one_attempt(place: PodP
     """, end="print('count', self.count, self.pod)"))
     run = live("evicted.py")
     run.wait_for(r"\] in hr-start-")
-    evict(namespace, namespace.wait_for_pod(running, "a running pod", run.run_id))
+    namespace.evict(namespace.wait_for_pod(running, "a running pod", run.run_id))
     ran = run.end()
     assert ran.code == 0, ran
     assert re.search(r"count 0 hr-start-1-0-1-", ran.stdout), ran

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
+from api import Namespace, running
 from flows import IMPORTS
 from place import PodPlace
 
@@ -80,4 +82,17 @@ def test_one_that_fails_ends_all_and_all_are_tried_again(place: PodPlace) -> Non
     assert ran.code == 0, ran
     assert re.search(r"Task \S+/node/2_node_2 of the 3 of this @parallel step failed: the others are ended", ran.stdout), ran
     assert ran.stdout.count("Task failed.") == 1, ran
+    assert "indexes [0, 1, 2]" in ran.stdout
+
+
+def test_when_the_cluster_takes_one_away_all_are_tried_again(place: PodPlace, namespace: Namespace, live: Any) -> None:
+    """Without @retry: a loss is not the step's failure."""
+    place.flow("nodes.py", flow(before="print('waits at', self.at, flush=True); time.sleep(600 if current.retry_count == 0 else 0)"))
+    run = live("nodes.py")
+    run.wait_for(r"waits at 2")
+    namespace.evict(namespace.wait_for_pod(lambda pod: running(pod) and "-node-2-node-2-" in pod["metadata"]["name"], "the pod of node 2", run.run_id))
+    ran = run.end()
+    assert ran.code == 0, ran
+    assert re.search(r"Task \S+/node/2_node_2 of the 3 of this @parallel step failed: the others are ended", ran.stdout), ran
+    assert "It was lost with what it ran on: it is tried again, which @retry does not count (1 of 3)." in ran.stdout
     assert "indexes [0, 1, 2]" in ran.stdout

@@ -47,6 +47,7 @@ Faults Faults::swarm(Random& random) {
   return {.attempt_fails = some(random.chance(30) ? 50 : 8),
           .exit_202 = some(10),
           .hopeless = some(20),
+          .lost = some(30),
           .hangs = some(10),
           .ignores_signals = some(60),
           .event_twice = some(30),
@@ -236,7 +237,14 @@ AttemptEnded World::outcome(TaskNumber number) {
     ended.exit_code = attempt.exit_code;
     ended.hopeless = random_.chance(faults_.hopeless);
     if (ended.hopeless) attempt.user_retries = std::min(attempt.user_retries, attempt.attempt);
-    const int last = attempt.user_retries + graph_.step(task.step).fallback_retries;
+    ended.lost = !ended.hopeless && random_.chance(faults_.lost);
+    int last = attempt.user_retries + graph_.step(task.step).fallback_retries;
+    attempt.made_good = ended.lost && attempt.losses < sched::kLossesMax && last + 1 < kAttemptsMax;
+    if (attempt.made_good) {
+      ++attempt.losses;
+      ++attempt.user_retries;
+      ++last;
+    }
     if (attempt.exit_code == sched::kExitDisallowRetry || attempt.attempt >= last) may_fail_ = true;
     return ended;
   }
@@ -337,14 +345,16 @@ void World::carry_out_start(const sched::StartAttempt& command) {
                           .inputs = command.inputs};
   const flow::Step& step = graph_.step(command.step);
   const auto before = attempts_.find(command.task);
-  const int user_retries = command.attempt == 0 || before == attempts_.end() ? step.user_retries : before->second.user_retries;
+  const bool first = command.attempt == 0 || before == attempts_.end();
+  const int user_retries = first ? step.user_retries : before->second.user_retries;
   auto kind = sched::AttemptKind::normal;
   if (command.attempt > user_retries) kind = sched::AttemptKind::fallback;
   else if (command.attempt > 0) kind = sched::AttemptKind::retry;
   if (command.kind != kind) return broken("an attempt is of the wrong kind");
   const bool remote = step.backend == flow::Backend::kubernetes && kind != sched::AttemptKind::fallback;
   if ((command.backend == flow::Backend::kubernetes) != remote) return broken("an attempt is in the wrong place");
-  const int wait_s = remote && command.attempt > 0 ? step.retry_wait_s : 0;
+  if (command.user_retries != user_retries) return broken("an attempt is told another number of retries");
+  const int wait_s = remote && !first && !before->second.made_good ? step.retry_wait_s : 0;
   if (command.wait != std::chrono::seconds(wait_s)) return broken("an attempt waits for the wrong time");
   if (command.attempt == 0) {
     if (command.task != ++last_number_) return broken("task numbers do not count up");
@@ -358,7 +368,7 @@ void World::carry_out_start(const sched::StartAttempt& command) {
     }
     if (oracle_->task(command.task).inputs != command.inputs) return broken("a repeated attempt has other inputs");
   }
-  attempts_[command.task] = Attempt{.attempt = command.attempt, .user_retries = user_retries};
+  attempts_[command.task] = Attempt{.attempt = command.attempt, .user_retries = user_retries, .losses = first ? 0 : before->second.losses};
   const double longest_ms = step.timeout_s && faults_.hangs == 0 ? *step.timeout_s * 1000 : 100'000;
   const Duration length = random_.chance(10) ? Duration(0) : std::chrono::milliseconds(random_.below(static_cast<std::uint64_t>(longest_ms)));
   const bool hangs = step.timeout_s && random_.chance(faults_.hangs);

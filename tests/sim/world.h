@@ -21,6 +21,7 @@ struct Faults {
   unsigned attempt_fails = 0;
   unsigned exit_202 = 0;
   unsigned hopeless = 0;
+  unsigned lost = 0;
   unsigned hangs = 0;          ///< attempts that end only when they are killed
   unsigned ignores_signals = 0;
   unsigned event_twice = 0;
@@ -54,7 +55,9 @@ class World {
  private:
   struct Attempt {
     int attempt = 0;
-    int user_retries = 0;  ///< of its step, or fewer after a hopeless attempt
+    int user_retries = 0;  ///< of its step, or fewer after a hopeless attempt, or more after lost ones
+    int losses = 0;        ///< made good
+    bool made_good = false;  ///< it was lost, and @retry does not count it
     bool alive = true;
     bool heard = false;  ///< its end was told to the scheduler
     bool ok = false;

@@ -68,6 +68,8 @@ struct EventText {
   std::string operator()(const AttemptStarted& e) const { return fmt::format("started {}.{}", e.task, e.attempt); }
   std::string operator()(const AttemptEnded& e) const {
     std::string text = fmt::format("ended {}.{} code {}", e.task, e.attempt, e.exit_code);
+    if (e.hopeless) text += " hopeless";
+    if (e.lost) text += " lost";
     if (!e.transition) return text;
     text += fmt::format(" -> {}", fmt::join(e.transition->next, ","));
     if (e.transition->splits) text += fmt::format(" x {}", *e.transition->splits);
