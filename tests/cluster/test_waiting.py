@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any, Callable, Dict
+
+import pytest
 
 from api import Namespace
 from flows import one_step
 from place import PodPlace
+from webhook import InitContainer
 
 SAID_WITHIN_S = 2.0
 
@@ -64,3 +68,28 @@ def test_a_quota_that_is_used_up_is_named(place: PodPlace, new_namespace: Callab
     ran = there.run("refused.py")
     assert ran.code == 1
     assert "quota" in ran.stdout + ran.stderr and "tight" in ran.stdout + ran.stderr, ran
+
+
+@pytest.mark.usefixtures("our_bed")
+def test_an_init_container_is_waited_for_and_named(new_namespace: Callable[..., Namespace], new_place: Any, live: Any, tmp_path: Path) -> None:
+    there = new_namespace()
+    place: PodPlace = new_place(there)
+    place.flow("prepared.py", one_step("print('prepared')"))
+    with InitContainer(there, "import time; time.sleep(8)", tmp_path):
+        run = live("prepared.py", at=place)
+        run.wait_for(r"Init container prepare is running")
+        ran = run.end()
+    assert ran.code == 0, ran
+    assert re.search(r"\[pod hr-start-\S+\] prepared", ran.stdout), ran
+
+
+@pytest.mark.usefixtures("our_bed")
+def test_an_init_container_that_fails_is_the_cause(new_namespace: Callable[..., Namespace], new_place: Any, tmp_path: Path) -> None:
+    there = new_namespace()
+    place: PodPlace = new_place(there)
+    place.flow("unprepared.py", one_step("print('never')"))
+    with InitContainer(there, "raise SystemExit(3)", tmp_path):
+        ran = place.run("unprepared.py")
+    assert ran.code == 1
+    assert re.search(r"(?i)init container `?prepare`?.*exit code 3", ran.stdout + ran.stderr), ran
+    assert "] never" not in ran.stdout
