@@ -1,5 +1,8 @@
 # The AWS Common Runtime, static, as `hr_aws_crt`: from the `awscrt` source distribution, built by tools/build-crt.
-execute_process(COMMAND ${CMAKE_SOURCE_DIR}/tools/build-crt
+if(HR_SANITIZE STREQUAL "thread")
+  set(aws_crt_flag -fsanitize=thread)
+endif()
+execute_process(COMMAND ${CMAKE_SOURCE_DIR}/tools/build-crt ${aws_crt_flag}
                 OUTPUT_VARIABLE aws_crt OUTPUT_STRIP_TRAILING_WHITESPACE RESULT_VARIABLE aws_crt_failed)
 if(aws_crt_failed)
   message(FATAL_ERROR "the AWS Common Runtime is not there: see above")

@@ -270,11 +270,12 @@ void Exchange::on_finish(aws_s3_meta_request*, const aws_s3_meta_request_result*
     const auto body = aws_byte_cursor_from_buf(result->error_response_body);
     answer.body = view(body).substr(0, kErrorBodyMax);
   }
+  Sink* const sink = self.sink_;
   self.finished_ = true;
   self.changed_.notify_all();
   lock.unlock();
-  // Still here: the CRT does not let go of the request before this function has returned.
-  if (self.sink_ != nullptr) self.sink_->end();
+  // Nothing of the exchange is touched from here on; a sink outlives it.
+  if (sink != nullptr) sink->end();
 }
 
 void Exchange::on_gone(void* user_data) {
