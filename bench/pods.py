@@ -3,7 +3,7 @@
 
     bench/run pods [--rounds 3] [--peer-rounds 1] [ROW...]
 
-rows: hello foreach. Prints a Markdown table for docs/benchmarks.md. `bench/run pods` brings what it needs and starts the bed of testbed/
+rows: hello foreach running. Prints a Markdown table for docs/benchmarks.md. `bench/run pods` brings what it needs and starts the bed of testbed/
 (the controllers fast, which Metaflow's jobs need). Requests are counted in the API server's audit log: all that the
 launcher asked. Memory is the highest sum of resident sets of the launcher's processes.
 """
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -26,7 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "testbed"), str(ROOT / "tests" / "cluster")]
 
 import bed  # noqa: E402
-from api import Api, Namespace  # noqa: E402
+from api import Api, Namespace, running, wait_until  # noqa: E402
 
 FLOWS = ROOT / "bench" / "flows"
 IMAGE = "python-metaflow:3.11"
@@ -34,6 +35,8 @@ AGENT = "headrace-bench"
 AT_ONCE = 16
 WIDTH = 32
 SAMPLE_S = 0.1
+RUNNING = 100
+RUNNING_S = 30
 
 
 class Product(NamedTuple):
@@ -114,6 +117,37 @@ def measure(product: Product, flow: str, *options: str) -> Cost:
             raise SystemExit("%s failed at %s:\n%s" % (product.name, flow, output.read()))
     time.sleep(0.5)  # the audit log is written in batches of 0.1 s
     return Cost(wall, peak_mb, most, *requests_since(offset))
+
+
+def cpu_s(pids: List[int]) -> float:
+    """Of living processes, so far."""
+    ticks = 0
+    for pid in pids:
+        ticks += sum(int(field) for field in Path("/proc/%d/stat" % pid).read_text().rsplit(")", 1)[1].split()[11:13])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def watch_running(product: Product, namespace: Namespace) -> None:
+    """What the launcher takes while RUNNING pods run and say nothing; they are removed by an interrupt."""
+    env = dict(product.env, METAFLOW_KUBERNETES_CPU="0.01", METAFLOW_KUBERNETES_MEMORY="100", METAFLOW_KUBERNETES_DISK="30")
+    wide = ["--width", str(RUNNING), "--max-workers", str(RUNNING), "--max-num-splits", str(RUNNING)]
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as output:
+        process = subprocess.Popen([product.python, str(FLOWS / "sleepers.py"), "--no-pylint", "run", "--with", "kubernetes", *wide],
+                                   cwd=folder, env=env, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+        try:
+            wait_until(lambda: sum(map(running, namespace.pods())) >= RUNNING, "%d running pods" % RUNNING, 600)
+            time.sleep(5)
+            pids = processes_of(process.pid)
+            before, peak_mb = cpu_s(pids), 0.0
+            for _ in range(RUNNING_S):
+                time.sleep(1)
+                peak_mb = max(peak_mb, resident_mb(pids))
+            share = (cpu_s(pids) - before) / RUNNING_S
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(120)
+    row("%d pods running, memory of the launcher" % RUNNING, "MB", {"Headrace": [peak_mb]})
+    row("the same, its CPU", "% of a core", {"Headrace": [share * 100]})
 
 
 class BarePods:
@@ -200,11 +234,11 @@ def compare(title: str, options: argparse.Namespace, bare: Callable[[], float], 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("rows", nargs="*", default=[], choices=["hello", "foreach", []], metavar="ROW")
+    parser.add_argument("rows", nargs="*", default=[], choices=["hello", "foreach", "running", []], metavar="ROW")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--peer-rounds", type=int, default=1)
     options = parser.parse_args()
-    rows = options.rows or ["hello", "foreach"]
+    rows = options.rows or ["hello", "foreach", "running"]
     with bed.s3_server() as s3, bed.cluster("--fast-controllers") as cluster:
         api = Api(cluster.kubeconfig)
         api.headers["User-Agent"] = AGENT
@@ -221,6 +255,8 @@ def main() -> None:
                 wide = ("--width", str(WIDTH), "--max-workers", str(AT_ONCE))
                 compare("foreach of %d, %d pods" % (WIDTH, WIDTH + 3), options, lambda: bare.seconds(1, WIDTH, 1, 1),
                         lambda p: measure(p, "wide.py", *wide), two)
+            if "running" in rows:
+                watch_running(two[0], namespace)
         finally:
             namespace.remove()
 

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include <malloc.h>
 #include <nss.h>
 
 #include "cli/agent_command.h"
@@ -50,6 +51,8 @@ int usage() {
 int main(int count, char** words) {
   // Names are looked up by what is linked in: any other service of an nsswitch.conf would be loaded, which a static program cannot.
   __nss_configure_lookup("hosts", "files dns");
+  // Each thread that allocates would get an arena of its own, which keeps what it has freed.
+  mallopt(M_ARENA_MAX, 2);
   std::vector<std::string> arguments(words + 1, words + count);
   if (arguments.empty()) return usage();
   std::span<const std::string> rest = std::span<const std::string>(arguments).subspan(1);
