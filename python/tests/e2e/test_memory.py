@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 from typing import Iterator
 
@@ -48,7 +49,7 @@ def group() -> Iterator[Path]:
 @pytest.mark.parametrize("who", ["run", "task"])
 def test_the_out_of_memory_killer_is_named(place: Place, group: Path, who: str) -> None:
     place.flow("hungry.py", FLOW)
-    command = ["python", "hungry.py", "--no-pylint", "run"]
+    command = [sys.executable, "hungry.py", "--no-pylint", "run"]
     if who == "run":
         ran = finish(place.start("-c", ENTER, str(group), *command))
     else:
