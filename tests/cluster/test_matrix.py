@@ -23,7 +23,7 @@ from place import PodPlace
 TESTS = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS / "matrix"), str(TESTS / "interchange")]
 
-from essence import essence  # noqa: E402
+from essence import essence, without_other_nodes  # noqa: E402
 from shapes import flow_of, pairs, source  # noqa: E402
 
 CHOSEN = pairs(True) if os.environ.get("HEADRACE_CLUSTER") == "all" else pairs(True)[::3]
@@ -33,14 +33,14 @@ FLOWS_AT_ONCE = 3
 _OF_PODS = re.compile(r"kubernetes-|code-package")
 
 
-def described(python: str, place: PodPlace, flow: str, env: Dict[str, str]) -> Any:
-    """The one run of `flow` that is there, as the Client of `python` tells it."""
+def described(python: str, place: PodPlace, flow: str, env: Dict[str, str], all_nodes: bool) -> Any:
+    """The one run of `flow` that is there, as the Client of `python` tells it. `all_nodes`: those besides node 0 of a @parallel step too."""
     clean = {name: value for name, value in env.items() if name not in ("PYTHONPATH", "HEADRACE_ENGINE")}
     told = subprocess.run([python, str(TESTS / "interchange" / "describe.py"), flow], cwd=place.folder, env=clean,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=300)
     assert told.returncode == 0, told.stderr
     (run,) = json.loads(told.stdout)["runs"].values()
-    found = essence(run)
+    found = essence(run if all_nodes else without_other_nodes(run))
     for tasks in found["steps"].values():
         for task in tasks:
             task["metadata"] = [name for name in task["metadata"] if not _OF_PODS.match(name)]
@@ -76,7 +76,7 @@ def flows(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
                 place.env.update(METAFLOW_DEFAULT_DATASTORE="local")
             place.flow("flow.py", source(shape, body))
             ran.append(place.run("flow.py", "--max-workers", workers, *options))
-            told.append(described(peer, place, flow_of(shape, body), place.env))
+            told.append(described(peer, place, flow_of(shape, body), place.env, all_nodes=ran[-1].code == 0))
         return Compared(*ran, *told)
 
     wanted = {(item.callspec.params["shape"], item.callspec.params["body"]): None for item in request.session.items
@@ -96,5 +96,6 @@ def test_pods_do_what_local_tasks_do(flows: Dict[Tuple[str, str], "Future[Compar
     done = flows[shape, body].result()
     assert done.here.code == done.away.code, done.away
     if shape == "parallel":
-        assert lines_of_nodes(done.told_here) == lines_of_nodes(done.told_away)
+        here, away = lines_of_nodes(done.told_here), lines_of_nodes(done.told_away)
+        assert here == away or (done.here.code != 0 and set(away) <= set(here)), (here, away)
     assert done.told_here == done.told_away

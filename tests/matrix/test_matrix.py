@@ -19,7 +19,7 @@ HERE = Path(__file__).resolve().parent
 INTERCHANGE = HERE.parent / "interchange"
 sys.path[:0] = [str(HERE), str(INTERCHANGE)]
 
-from essence import essence  # noqa: E402
+from essence import essence, without_other_nodes  # noqa: E402
 from shapes import BODIES, SHAPES, flow_of, pairs, source  # noqa: E402
 
 _PREFIX = re.compile(r"^\S+ \S+ (?:\[[^/]+/([^ \]]+)(?: \(pid \d+\))?\] ?)?(.*)$")
@@ -59,13 +59,6 @@ def error_of(stderr: str) -> List[str]:
         if line.startswith("    ") and line.endswith(":"):
             return lines if line == "    Step failure:" else lines[: number + 1]
     return lines
-
-
-def without_other_nodes(run: Any) -> Any:
-    """A run whose first node of a @parallel step has failed: Metaflow's other nodes may end after the run, ours are ended with it."""
-    for told in run["steps"].values():
-        told["tasks"] = {task: one for task, one in told["tasks"].items() if "_node_" not in task}
-    return run
 
 
 @pytest.mark.parametrize("shape, body", pairs(os.environ.get("HEADRACE_MATRIX") == "all"))

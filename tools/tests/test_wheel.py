@@ -22,7 +22,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     env.pop("PYTHONPATH", None)
     subprocess.run(
         [sys.executable, "-m", "pip", "wheel", "-q", "--disable-pip-version-check", "--no-deps", "-w", str(place),
-         "-C", "build-dir=build/wheel", str(ROOT)],
+         "--config-settings", "build-dir=build/wheel", str(ROOT)],
         check=True, env=env, cwd=ROOT,
     )
     (made,) = place.glob("*.whl")
