@@ -26,9 +26,12 @@ def flow_name(path: Path) -> str:
 
 
 def without_other_nodes(run: Any) -> Any:
-    """A run whose first node of a @parallel step has failed: how far the others came is chance. (Metaflow's may even end after the run.)"""
-    for told in run["steps"].values():
-        told["tasks"] = {task: one for task, one in told["tasks"].items() if "_node_" not in task}
+    """A run whose @parallel step `node` has failed: how far the other nodes came is chance, and so are their lines in the log of node 0.
+    (Metaflow's may even end after the run.)"""
+    told = run["steps"]["node"]
+    told["tasks"] = {task: one for task, one in told["tasks"].items() if "_node_" not in task}
+    for one in told["tasks"].values():
+        one["latest"]["stdout"] = ""
     return run
 
 
