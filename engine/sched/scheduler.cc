@@ -120,8 +120,7 @@ void Scheduler::State::attempt_failed(LiveTasks::iterator live, const AttemptEnd
   if (event.attempt < task.user_retries + step.fallback_retries) {
     ++task.attempt;
     task.terminated = false;
-    const bool waits = step.backend != flow::Backend::local && task.attempt <= task.user_retries && !made_good;
-    start_attempt(event.task, task, std::chrono::seconds(waits ? step.retry_wait_s : 0));
+    start_attempt(event.task, task, !made_good);
     return;
   }
   live_.erase(live);
@@ -181,11 +180,11 @@ void Scheduler::State::start_tasks() {
     const TaskNumber number = ++last_number_;
     const int user_retries = graph_.step(task.step).user_retries;
     const auto live = live_.emplace(number, Live{.task = std::move(task), .user_retries = user_retries}).first;
-    start_attempt(number, live->second);
+    start_attempt(number, live->second, false);
   }
 }
 
-void Scheduler::State::start_attempt(TaskNumber number, Live& live, Duration wait) {
+void Scheduler::State::start_attempt(TaskNumber number, Live& live, bool waits) {
   const ReadyTask& task = live.task;
   StepCount& count = counts_[task.step];
   if (count.running == 0 && count.done == 0) started_.push_back(task.step);
@@ -203,7 +202,7 @@ void Scheduler::State::start_attempt(TaskNumber number, Live& live, Duration wai
                                  .user_retries = live.user_retries,
                                  .step = task.step,
                                  .backend = remote ? graph_.step(task.step).backend : flow::Backend::local,
-                                 .wait = wait,
+                                 .wait = std::chrono::seconds(remote && waits ? graph_.step(task.step).retry_wait_s : 0),
                                  .split_index = task.split_index,
                                  .join = task.join,
                                  .num_parallel = task.num_parallel,

@@ -70,10 +70,11 @@ class Scheduler::State {
   void on(const RunBroken& event, Instant now);
   void on(const Tick&, Instant now);
   void start_tasks();
-  void start_attempt(TaskNumber number, Live& live, Duration wait = {});
+  /// `waits`: first for the step's `retry_wait_s`, if it goes to Kubernetes.
+  void start_attempt(TaskNumber number, Live& live, bool waits);
   void say_outcome(const AttemptEnded& event, const Live& live, bool ok);
   void attempt_failed(LiveTasks::iterator live, const AttemptEnded& event, Instant now);
-  /// Whether a lost attempt is one that @retry does not count.
+  /// Gives a task whose attempt was lost one attempt more, and says so; false: it has had all it can have.
   bool make_good(Live& task, const AttemptEnded& event);
   void progress(Instant now);
   void set_deadline(TaskNumber number, Live& live, std::optional<Instant> deadline);
