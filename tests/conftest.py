@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
-from typing import Callable, List
+from typing import Callable, List, Tuple
 
 import pytest
 from products import ROOT, Product, base_environment, engine_path, without_noise
@@ -35,3 +36,13 @@ def metaflow(tmp_path: Path) -> Product:
 @pytest.fixture
 def noiseless() -> Callable[[str], List[str]]:
     return without_noise
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Tuple[str, str]:
+    """Files of a certificate of this machine's loopback, signed by itself, and of its key."""
+    cert, key = str(tmp_path / "cert.pem"), str(tmp_path / "key.pem")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+                    "-subj", "/CN=bed", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost", "-keyout", key, "-out", cert],
+                   check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return cert, key

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timezone
-from pathlib import Path
-from typing import Any, Callable, Dict
+from typing import Any, Callable, Dict, Tuple
 
 import pytest
 
@@ -71,11 +70,12 @@ def test_a_quota_that_is_used_up_is_named(place: PodPlace, new_namespace: Callab
 
 
 @pytest.mark.usefixtures("our_bed")
-def test_an_init_container_is_waited_for_and_named(new_namespace: Callable[..., Namespace], new_place: Any, live: Any, tmp_path: Path) -> None:
+def test_an_init_container_is_waited_for_and_named(new_namespace: Callable[..., Namespace], new_place: Any, live: Any,
+                                                           certificate: Tuple[str, str]) -> None:
     there = new_namespace()
     place: PodPlace = new_place(there)
     place.flow("prepared.py", one_step("print('prepared')"))
-    with InitContainer(there, "import time; time.sleep(8)", tmp_path):
+    with InitContainer(there, "import time; time.sleep(8)", certificate):
         run = live("prepared.py", at=place)
         run.wait_for(r"Init container prepare is running")
         ran = run.end()
@@ -84,11 +84,12 @@ def test_an_init_container_is_waited_for_and_named(new_namespace: Callable[..., 
 
 
 @pytest.mark.usefixtures("our_bed")
-def test_an_init_container_that_fails_is_the_cause(new_namespace: Callable[..., Namespace], new_place: Any, tmp_path: Path) -> None:
+def test_an_init_container_that_fails_is_the_cause(new_namespace: Callable[..., Namespace], new_place: Any,
+                                                         certificate: Tuple[str, str]) -> None:
     there = new_namespace()
     place: PodPlace = new_place(there)
     place.flow("unprepared.py", one_step("print('never')"))
-    with InitContainer(there, "raise SystemExit(3)", tmp_path):
+    with InitContainer(there, "raise SystemExit(3)", certificate):
         ran = place.run("unprepared.py")
     assert ran.code == 1
     assert re.search(r"(?i)init container `?prepare`?.*exit code 3", ran.stdout + ran.stderr), ran

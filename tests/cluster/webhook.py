@@ -5,12 +5,11 @@ from __future__ import annotations
 import base64
 import json
 import ssl
-import subprocess
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Dict, Optional, Type
+from typing import Any, Dict, Optional, Tuple, Type
 
 from api import Namespace
 
@@ -23,13 +22,10 @@ class InitContainer:
     The API server must be on this machine: it calls a server on loopback.
     """
 
-    def __init__(self, namespace: Namespace, code: str, folder: Path) -> None:
+    def __init__(self, namespace: Namespace, code: str, certificate: Tuple[str, str]) -> None:
         self.namespace, self.name = namespace, namespace.name + "-prepare"
-        key, certificate = folder / "webhook.key", folder / "webhook.crt"
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-                        "-subj", "/CN=webhook", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)],
-                       check=True, stderr=subprocess.DEVNULL)
-        self.certificate = certificate.read_bytes()
+        path, key = certificate
+        self.certificate = Path(path).read_bytes()
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
@@ -50,7 +46,7 @@ class InitContainer:
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(str(certificate), str(key))
+        context.load_cert_chain(path, key)
         self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
 
     def __enter__(self) -> "InitContainer":

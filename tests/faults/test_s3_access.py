@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -103,15 +102,6 @@ def test_instance_metadata_gives_credentials(s3: Dict[str, str], quiet: FaultPro
                    AWS_EC2_METADATA_SERVICE_ENDPOINT=server.url)
     assert "GET %sbed" % role in server.asked
     assert passed(done) or "signed with credentials from instance metadata" in done.stdout, done.stdout
-
-
-@pytest.fixture
-def certificate(tmp_path: Path) -> Tuple[str, str]:
-    cert, key = str(tmp_path / "cert.pem"), str(tmp_path / "key.pem")
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-                    "-subj", "/CN=bed", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost", "-keyout", key, "-out", cert],
-                   check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    return cert, key
 
 
 def test_an_authority_of_ones_own_is_trusted_when_named(s3: Dict[str, str], certificate: Tuple[str, str]) -> None:
