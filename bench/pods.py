@@ -21,7 +21,7 @@ import tempfile
 import time
 import uuid
 from pathlib import Path
-from typing import Any, Callable, Dict, List, NamedTuple, Tuple
+from typing import IO, Any, Callable, Dict, List, NamedTuple, Sequence, Tuple
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "testbed"), str(ROOT / "tests" / "cluster")]
@@ -96,13 +96,22 @@ def requests_since(offset: int) -> Tuple[int, int]:
     return writes, reads
 
 
+def start(product: Product, flow: str, options: Sequence[str], folder: str, output: IO[str]) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen([product.python, str(FLOWS / flow), "--no-pylint", "run", "--with", "kubernetes", *options],
+                            cwd=folder, env=product.env, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+
+
+def failed(product: Product, flow: str, output: IO[str]) -> SystemExit:
+    output.seek(0)
+    return SystemExit("%s failed at %s:\n%s" % (product.name, flow, output.read()))
+
+
 def measure(product: Product, flow: str, *options: str) -> Cost:
     """One run to its end."""
     offset = (bed.STATE / "log" / "audit").stat().st_size
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as output:
         began = time.monotonic()
-        process = subprocess.Popen([product.python, str(FLOWS / flow), "--no-pylint", "run", "--with", "kubernetes", *options],
-                                   cwd=folder, env=product.env, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+        process = start(product, flow, options, folder, output)
         peak_mb, most = 0.0, 0
         while process.poll() is None:
             pids = processes_of(process.pid)
@@ -113,8 +122,7 @@ def measure(product: Product, flow: str, *options: str) -> Cost:
                 pass
         wall = time.monotonic() - began
         if process.returncode != 0:
-            output.seek(0)
-            raise SystemExit("%s failed at %s:\n%s" % (product.name, flow, output.read()))
+            raise failed(product, flow, output)
     time.sleep(0.5)  # the audit log is written in batches of 0.1 s
     return Cost(wall, peak_mb, most, *requests_since(offset))
 
@@ -129,13 +137,19 @@ def cpu_s(pids: List[int]) -> float:
 
 def watch_running(product: Product, namespace: Namespace) -> None:
     """What the launcher takes while RUNNING pods run and say nothing; they are removed by an interrupt."""
-    env = dict(product.env, METAFLOW_KUBERNETES_CPU="0.01", METAFLOW_KUBERNETES_MEMORY="100", METAFLOW_KUBERNETES_DISK="30")
+    small = dict(product.env, METAFLOW_KUBERNETES_CPU="0.01", METAFLOW_KUBERNETES_MEMORY="100", METAFLOW_KUBERNETES_DISK="30")
+    product = product._replace(env=small)
     wide = ["--width", str(RUNNING), "--max-workers", str(RUNNING), "--max-num-splits", str(RUNNING)]
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as output:
-        process = subprocess.Popen([product.python, str(FLOWS / "sleepers.py"), "--no-pylint", "run", "--with", "kubernetes", *wide],
-                                   cwd=folder, env=env, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+        process = start(product, "sleepers.py", wide, folder, output)
+
+        def all_run() -> bool:
+            if process.poll() is not None:
+                raise failed(product, "sleepers.py", output)
+            return sum(map(running, namespace.pods())) >= RUNNING
+
         try:
-            wait_until(lambda: sum(map(running, namespace.pods())) >= RUNNING, "%d running pods" % RUNNING, 600)
+            wait_until(all_run, "%d running pods" % RUNNING, 600)
             time.sleep(5)
             pids = processes_of(process.pid)
             before, peak_mb = cpu_s(pids), 0.0
