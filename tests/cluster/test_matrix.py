@@ -23,7 +23,7 @@ from place import PodPlace
 TESTS = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS / "matrix"), str(TESTS / "interchange")]
 
-from essence import essence, without_other_nodes  # noqa: E402
+from essence import essence, without_line, without_other_nodes  # noqa: E402
 from shapes import flow_of, pairs, source  # noqa: E402
 
 CHOSEN = pairs(True) if os.environ.get("HEADRACE_CLUSTER") == "all" else pairs(True)[::3]
@@ -34,13 +34,14 @@ _OF_PODS = re.compile(r"kubernetes-|code-package")
 
 
 def described(python: str, place: PodPlace, flow: str, env: Dict[str, str], all_nodes: bool) -> Any:
-    """The one run of `flow` that is there, as the Client of `python` tells it. `all_nodes`: those besides node 0 of a @parallel step too."""
+    """The one run of `flow` that is there, as the Client of `python` tells it. Not `all_nodes`: of a @parallel step that failed, with what
+    node 0 alone did."""
     clean = {name: value for name, value in env.items() if name not in ("PYTHONPATH", "HEADRACE_ENGINE")}
     told = subprocess.run([python, str(TESTS / "interchange" / "describe.py"), flow], cwd=place.folder, env=clean,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=300)
     assert told.returncode == 0, told.stderr
     (run,) = json.loads(told.stdout)["runs"].values()
-    found = essence(run if all_nodes else without_other_nodes(run))
+    found = essence(run if all_nodes else without_line(without_other_nodes(run), "node", "in node 1"))
     for tasks in found["steps"].values():
         for task in tasks:
             task["metadata"] = [name for name in task["metadata"] if not _OF_PODS.match(name)]

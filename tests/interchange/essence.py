@@ -26,12 +26,16 @@ def flow_name(path: Path) -> str:
 
 
 def without_other_nodes(run: Any) -> Any:
-    """A run whose @parallel step `node` has failed: how far the other nodes came is chance, and so are their lines in the log of node 0.
-    (Metaflow's may even end after the run.)"""
-    told = run["steps"]["node"]
-    told["tasks"] = {task: one for task, one in told["tasks"].items() if "_node_" not in task}
-    for one in told["tasks"].values():
-        one["latest"]["stdout"] = ""
+    """A run whose first node of a @parallel step has failed: how far the others came is chance. (Metaflow's may even end after the run.)"""
+    for told in run["steps"].values():
+        told["tasks"] = {task: one for task, one in told["tasks"].items() if "_node_" not in task}
+    return run
+
+
+def without_line(run: Any, step: str, line: str) -> Any:
+    """A run without one line in the logs of a step."""
+    for task in run["steps"][step]["tasks"].values():
+        task["latest"]["stdout"] = task["latest"]["stdout"].replace(line + "\n", "")
     return run
 
 
