@@ -33,7 +33,7 @@ attempt::RunFacts facts_of(const wire::AgentSpec& spec, const std::string& pytho
       .origin_run = spec.origin_run,
       .fields = {},
   };
-  facts.identity.package = store::PackageRecord{.sha = spec.code.sha, .url = spec.code.url, .metadata = spec.code.metadata};
+  if (!spec.code.sha.empty()) facts.identity.package = store::PackageRecord{.sha = spec.code.sha, .url = spec.code.url, .metadata = spec.code.metadata};
   if (spec.origin_run) facts.identity.origin_run_id = *spec.origin_run;
   for (const wire::MetadataField& field : spec.fields) {
     store::Field made{.name = field.field, .type = field.type, .value = field.value, .tags = field.tags};

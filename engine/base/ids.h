@@ -2,7 +2,9 @@
 
 #include <compare>
 #include <functional>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace headrace {
@@ -39,6 +41,18 @@ struct TaskPath {
   [[nodiscard]] std::string str() const { return run.str() + "/" + step.str() + "/" + task.str(); }
   auto operator<=>(const TaskPath&) const = default;
 };
+
+/// The task that `text` names as `run/step/task`; nullopt if it names none.
+inline std::optional<TaskPath> parse_task_path(std::string_view text) {
+  const std::size_t first = text.find('/');
+  const std::size_t second = first == std::string_view::npos ? first : text.find('/', first + 1);
+  if (second == std::string_view::npos || text.find('/', second + 1) != std::string_view::npos) return std::nullopt;
+  TaskPath path{.run = RunId(std::string(text.substr(0, first))),
+                .step = StepName(std::string(text.substr(first + 1, second - first - 1))),
+                .task = TaskId(std::string(text.substr(second + 1)))};
+  if (path.run.empty() || path.step.empty() || path.task.empty()) return std::nullopt;
+  return path;
+}
 
 /// One execution of a task; attempts count from 0 to 5.
 struct AttemptPath {

@@ -8,7 +8,9 @@
 #include <nss.h>
 
 #include "cli/agent_command.h"
+#include "cli/attempt_command.h"
 #include "cli/conduct_command.h"
+#include "cli/init_command.h"
 #include "cli/pods_command.h"
 #include "cli/store_command.h"
 #include "wire/version.h"
@@ -38,7 +40,9 @@ int usage() {
       "usage: headrace COMMAND [OPTIONS]\n"
       "\n"
       "  agent     runs one task in a pod; started there by a run\n"
+      "  attempt   serves one attempt to its process; started by `python flow.py step`\n"
       "  conduct   runs a flow; started by `python flow.py run`\n"
+      "  init      stores the values of a run; started by `python flow.py init`\n"
       "  pods      lists or kills pods; started by `python flow.py kubernetes`\n"
       "  store     serves the datastore to one Python process; started by the SDK\n"
       "  version   prints the version\n",
@@ -57,6 +61,8 @@ int main(int count, char** words) {
   if (arguments.empty()) return usage();
   std::span<const std::string> rest = std::span<const std::string>(arguments).subspan(1);
   if (arguments[0] == "agent") return headrace::cli::agent_command(rest);
+  if (arguments[0] == "attempt") return headrace::cli::attempt_command(rest);
+  if (arguments[0] == "init") return headrace::cli::init_command(rest);
   if (arguments[0] == "conduct") return headrace::cli::conduct_command(rest);
   if (arguments[0] == "pods") return headrace::cli::pods_command(rest);
   if (arguments[0] == "store") return headrace::cli::store_command(rest);

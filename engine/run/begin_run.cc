@@ -8,9 +8,9 @@
 #include <filesystem>
 #include <utility>
 
-#include "codec/gzip.h"
 #include "codec/json.h"
 #include "run/driver.h"
+#include "run/run_values.h"
 #include "store/open_backend.h"
 
 namespace headrace::run {
@@ -30,51 +30,12 @@ Result<void> write_file(const std::string& path, std::string_view text) {
   return {};
 }
 
-Result<std::string> read_file(const std::string& path) {
-  loop::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd) return system_error(errno, fmt::format("the included file `{}` cannot be read", path));
-  std::string bytes;
-  char buffer[1 << 16];
-  while (true) {
-    ssize_t n = ::read(fd.get(), buffer, sizeof buffer);
-    if (n == 0) return bytes;
-    if (n > 0) bytes.append(buffer, static_cast<std::size_t>(n));
-    if (n < 0 && errno != EINTR) return system_error(errno, fmt::format("the included file `{}` cannot be read", path));
-  }
-}
-
-/// Stores one file where its URL says, `local://PATH` or `s3://BUCKET/KEY`, as Metaflow does: by its sha1, gzip'd.
-Result<void> store_include(const wire::IncludedFile& file) {
-  const store::ObjectPlace place = HR_TRY(store::place_of_url(file.url));
-  const auto folder = HR_TRY(store::open_backend({}, place.folder));
-  const std::string bytes = HR_TRY(read_file(file.path));
-  HR_TRY(folder->put_new(place.name, codec::gzip(bytes)));
-  return {};
-}
-
 }  // namespace
 
 loop::Async<Result<void>> Driver::begin_run() {
   auto possible = refuse_what_cannot_run();
   if (!possible) co_return std::move(possible).error();
-  facts_ = attempt::RunFacts{
-      .identity = {.flow = FlowName(spec_.flow),
-                   .run = {},
-                   .user = spec_.user,
-                   .tags = spec_.tags,
-                   .system_tags = spec_.sys_tags,
-                   .datastore_type = spec_.datastore_type,
-                   .datastore_root = spec_.datastore_root},
-      .space = spec_.namespace_,
-      .metadata_root = spec_.metadata_root,
-      .sys_version = spec_.sys_version,
-      .origin_run = {},
-      .fields = {},
-  };
-  for (wire::MetadataField& field : spec_.sysmeta) {
-    facts_.fields.push_back(
-        store::Field{.name = field.field, .type = field.type, .value = field.value, .tags = std::move(field.tags)});
-  }
+  facts_ = facts_of(spec_);
   if (spec_.resume) {
     facts_.origin_run = spec_.resume->origin_run_id;
     facts_.identity.origin_run_id = spec_.resume->origin_run_id;
@@ -92,6 +53,14 @@ loop::Async<Result<void>> Driver::begin_run() {
   auto files = co_await write_run_files();
   if (!files) co_return std::move(files).error();
   say_first_line();
+  if (spec_.resume && spec_.resume->reentrant_as) {
+    auto leads = co_await lead_resume();
+    if (!leads) co_return std::move(leads).error();
+    if (!*leads) {
+      finish_ = sched::FinishRun{.end = sched::FinishRun::End::cloned, .failure = {}, .failed_task = {}};
+      co_return Result<void>{};
+    }
+  }
   // The cluster and the datastore are asked side by side.
   loop::TaskGroup beside(parts_.loop);
   if (has_pods()) beside.spawn(begin_pods());
@@ -149,8 +118,7 @@ loop::Async<Result<void>> Driver::write_run_files() {
       HR_TRY(runs->put(spec.flow + "/latest_run", id.str()));
     }
     if (spec.run_id_file) HR_TRY(write_file(*spec.run_id_file, id.str()));
-    for (const wire::IncludedFile& file : spec.includes) HR_TRY(store_include(file));
-    return {};
+    return store_includes(spec);
   };
   auto written = co_await parts_.pool.run(written_work);
   co_return written;

@@ -84,16 +84,16 @@ class Driver {
   [[nodiscard]] Result<void> refuse_what_cannot_run() const;
   [[nodiscard]] loop::Async<Result<RunId>> make_run_id();
   [[nodiscard]] loop::Async<Result<void>> write_run_files();
-  [[nodiscard]] loop::Async<Result<void>> store_includes();
   [[nodiscard]] loop::Async<void> offer_attributes();
   void say_first_line();
 
   // parameters.cc
   [[nodiscard]] loop::Async<Result<void>> store_parameters();
-  [[nodiscard]] std::vector<store::Field> run_fields() const;
 
   // resume.cc
   [[nodiscard]] loop::Async<Result<void>> begin_resume();
+  /// Of a resume that several commands make together: true if this one is to clone; else false, when the leader has.
+  [[nodiscard]] loop::Async<Result<bool>> lead_resume();
   [[nodiscard]] sched::Origin origin_for_scheduler() const;
   [[nodiscard]] loop::Async<void> clone_task(sched::CloneTask command);
   [[nodiscard]] loop::Async<Result<void>> clone_one(std::string origin_task, TaskPath target);

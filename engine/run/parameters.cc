@@ -2,19 +2,9 @@
 #include <utility>
 
 #include "run/driver.h"
+#include "run/run_values.h"
 
 namespace headrace::run {
-
-std::vector<store::Field> Driver::run_fields() const {
-  std::vector<store::Field> fields = facts_.fields;
-  auto end_point = [&](const char* name, flow::StepIndex step) {
-    fields.push_back(store::Field{
-        .name = name, .type = "graph_structure", .value = spec_.graph.name(step), .tags = {}, .of_attempt = false});
-  };
-  end_point("start_step", spec_.graph.start());
-  end_point("end_step", spec_.graph.end());
-  return fields;
-}
 
 loop::Async<Result<void>> Driver::store_parameters() {
   if (spec_.spin) co_return Result<void>{};
@@ -39,19 +29,10 @@ loop::Async<Result<void>> Driver::store_parameters() {
     co_return cloned;
   }
   auto made = std::make_shared<attempt::CachedManifest>();
-  made->manifest.datastore = spec_.datastore_type;
-  made->manifest.python_version = spec_.sys_version;
-  auto stored_work = [&records = *records_, &blobs = *blobs_, &values = spec_.parameters, made, path,
-                      fields = run_fields(), now = parts_.loop.wall_now()]() -> Result<void> {
-    for (const wire::ParameterValue& value : values) {
-      made->manifest.set(store::Artifact{.name = value.name,
-                                         .key = HR_TRY(blobs.put(value.pickle)),
-                                         .size = static_cast<std::int64_t>(value.pickle.size()),
-                                         .type = value.type,
-                                         .encoding = value.encoding,
-                                         .extra = R"({"source": "metaflow"})"});
-    }
-    return records.parameters(path.task, made->manifest, fields, now);
+  auto stored_work = [&records = *records_, &blobs = *blobs_, &spec = spec_, made, task = path.task, &fields = facts_.fields,
+                      now = parts_.loop.wall_now()]() -> Result<void> {
+    made->manifest = HR_TRY(store_values(records, blobs, spec, task, fields, now));
+    return {};
   };
   auto stored = co_await parts_.pool.run(stored_work);
   if (stored) manifests_->put(path, made);

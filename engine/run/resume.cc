@@ -13,6 +13,9 @@ namespace headrace::run {
 
 namespace {
 
+/// How often those who do not lead a resume look whether it is done.
+constexpr Duration kLookAtLeader = 1s;
+
 /// The records of attempts that ended in pods while no launcher lived: their agents have sent them, and nobody has taken them.
 Result<void> fetch_records(store::Backend& data, store::Backend& meta, const FlowName& flow, const store::OriginRun& origin) {
   if (&data == &meta) return {};
@@ -55,6 +58,36 @@ loop::Async<Result<void>> Driver::begin_resume() {
   co_return Result<void>{};
 }
 
+loop::Async<Result<bool>> Driver::lead_resume() {
+  const std::string& name = *spec_.resume->reentrant_as;
+  const TaskId task = path_of({}).task;
+  const auto say = [this, label = path_of({}).str()](std::string_view text) {
+    lines_.task_note(parts_.loop.wall_now(), label, std::nullopt, text);
+    flush_soon();
+  };
+  auto lead_work = [&records = *records_, task, name] { return records.resume_leader(task, name); };
+  auto leader = co_await parts_.pool.run(lead_work);
+  if (!leader) co_return std::move(leader).error();
+  say(fmt::format("Resume leader is {}.", *leader));
+  const bool leads = *leader == name;
+  if (leads) say("Selected as the reentrant clone leader.");
+  bool waiting = false;
+  while (!stopped_) {
+    auto done_work = [&records = *records_, task] { return records.is_resume_done(task); };
+    auto done = co_await parts_.pool.run(done_work);
+    if (!done) co_return std::move(done).error();
+    if (*done) {
+      lines_.run_line(parts_.loop.wall_now(), "Resume already complete. Skip clone-only execution.");
+      flush_soon();
+      co_return false;
+    }
+    if (leads) co_return true;
+    if (!std::exchange(waiting, true)) say("Waiting for resume leader to complete.");
+    co_await parts_.loop.sleep_for(kLookAtLeader);
+  }
+  co_return Error{.what = "the resume was stopped before its leader had done it"};
+}
+
 sched::Origin Driver::origin_for_scheduler() const {
   sched::Origin origin{.tasks = {}, .rerun = spec_.resume->rerun, .clone_only = spec_.resume->clone_only};
   for (const store::OriginTask& task : origin_->tasks) {
@@ -74,9 +107,12 @@ sched::Origin Driver::origin_for_scheduler() const {
 
 loop::Async<void> Driver::clone_task(sched::CloneTask command) {
   TaskPath target = path_of({.step = command.step, .task = command.task});
+  // With nothing to be executed beside them, clones keep their ids, as Metaflow's do: who clones a second time finds them.
+  if (spec_.resume->clone_only) target.task = TaskId(command.origin_task);
   auto cloned = co_await clone_one(command.origin_task, target);
   for (std::uint32_t node = 1; cloned && node < command.num_parallel; ++node) {
-    TaskPath worker = path_of({.step = command.step, .task = command.task, .node = node});
+    TaskPath worker = target;
+    worker.task = TaskId(fmt::format("{}_node_{}", target.task.str(), node));
     cloned = co_await clone_one(fmt::format("{}_node_{}", command.origin_task, node), std::move(worker));
   }
   if (!cloned) {
@@ -96,6 +132,17 @@ loop::Async<Result<void>> Driver::clone_one(std::string origin_task, TaskPath ta
                     .next = fmt::format("resume from step `{}`", target.step.str())};
   }
   const store::OriginTask& task = origin_->tasks[found->second];
+  if (spec_.resume->reentrant_as) {
+    // A leader that was killed may have come so far.
+    auto done_work = [&records = *records_, target] { return records.is_done({.task = target, .attempt = 0}); };
+    auto done = co_await parts_.pool.run(done_work);
+    if (!done) co_return std::move(done).error();
+    if (*done) {
+      lines_.task_note(parts_.loop.wall_now(), target.str(), std::nullopt, "Skipping cloning of previously run task " + task.path.str());
+      flush_soon();
+      co_return Result<void>{};
+    }
+  }
   lines_.task_note(parts_.loop.wall_now(), target.str(), std::nullopt, "Cloning previously run task " + task.path.str());
   flush_soon();
   auto work = [&records = *records_, &data = parts_.data, flow = FlowName(spec_.flow), from = task.path, attempt = task.attempt,

@@ -7,20 +7,6 @@
 
 namespace headrace::run {
 
-namespace {
-
-/// `run/step/task`, as users write it.
-std::optional<TaskPath> parse_path(const std::string& text) {
-  std::size_t first = text.find('/');
-  std::size_t second = first == std::string::npos ? first : text.find('/', first + 1);
-  if (second == std::string::npos) return std::nullopt;
-  return TaskPath{.run = RunId(text.substr(0, first)),
-                  .step = StepName(text.substr(first + 1, second - first - 1)),
-                  .task = TaskId(text.substr(second + 1))};
-}
-
-}  // namespace
-
 attempt::Assignment Driver::spin_assignment(sched::StartAttempt command) const {
   const flow::Step& step = spec_.graph.step(command.step);
   attempt::Assignment assignment{
@@ -31,7 +17,7 @@ attempt::Assignment Driver::spin_assignment(sched::StartAttempt command) const {
       .parameters = {},
   };
   for (const std::string& input : spec_.spin->inputs) {
-    if (auto path = parse_path(input)) assignment.inputs.push_back(std::move(*path));
+    if (auto path = parse_task_path(input)) assignment.inputs.push_back(std::move(*path));
   }
   assignment.parameters = TaskPath{.run = assignment.inputs.empty() ? facts_.identity.run : assignment.inputs.front().run,
                                    .step = StepName("_parameters"),

@@ -73,6 +73,7 @@ std::string task_begin_json(const RunIdentity& run, int attempt) {
 }
 
 constexpr const char* kParameters = "_parameters";
+constexpr std::string_view kResumeDone = "_resume_done";
 constexpr std::string_view kDone = "\"\"";
 
 }  // namespace
@@ -211,8 +212,27 @@ Result<void> RunRecords::parameters(const TaskId& task, const Manifest& manifest
   return put(attempt.task, std::move(batch));
 }
 
+Result<std::string> RunRecords::parameters_key(const TaskId& task, std::string_view name) const {
+  return HR_TRY(task_key(identity_.flow, {identity_.run, StepName{kParameters}, task})) + "/" + std::string(name);
+}
+
 Result<void> RunRecords::resume_done(const TaskId& task) {
-  return data_.put(HR_TRY(task_key(identity_.flow, {identity_.run, StepName{kParameters}, task})) + "/_resume_done", "true");
+  const std::string key = HR_TRY(parameters_key(task, kResumeDone));
+  return data_.put(key, "true");
+}
+
+Result<bool> RunRecords::is_resume_done(const TaskId& task) {
+  const std::string key = HR_TRY(parameters_key(task, kResumeDone));
+  return HR_TRY(data_.size(key)).has_value();
+}
+
+Result<std::string> RunRecords::resume_leader(const TaskId& task, const std::string& name) {
+  const std::string key = HR_TRY(parameters_key(task, "_resume_leader"));
+  if (HR_TRY(data_.put_new(key, codec::dump_json(name)))) return name;
+  const std::string text = HR_TRY(data_.get(key));
+  const codec::Json leader = HR_TRY(codec::parse_json(text, key));
+  if (!leader.is_string()) return Error{.what = "it cannot be read who leads the resume", .where = key, .why = "it is no JSON text"};
+  return leader.get<std::string>();
 }
 
 Result<void> RunRecords::begin(const AttemptPath& attempt, const std::vector<Field>& fields, WallTime now) {
@@ -303,6 +323,11 @@ void RunRecords::add_end(Batch& batch, const AttemptPath& attempt, const Manifes
   add_field(batch, attempt, {.name = "attempt_ok", .type = "internal_attempt_status", .value = ok ? "True" : "False"}, now);
   // Clients take a task's artifacts for complete once they see attempt-done, so it comes after them.
   add_field(batch, attempt, {.name = "attempt-done", .type = "attempt-done", .value = std::to_string(n)}, now);
+}
+
+Result<bool> RunRecords::is_done(const AttemptPath& attempt) {
+  const std::string key = HR_TRY(task_key(identity_.flow, attempt.task));
+  return HR_TRY(data_.size(fmt::format("{}/{}.DONE.lock", key, attempt.attempt))).has_value();
 }
 
 Result<void> RunRecords::ended(const AttemptPath& attempt, const ProcessEnd& end) {

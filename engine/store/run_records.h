@@ -70,6 +70,10 @@ class RunRecords {
   Result<void> parameters(const TaskId& task, const Manifest& manifest, const std::vector<Field>& fields, WallTime now);
   /// `_resume_done` of `_parameters/TASK` (content `true`).
   Result<void> resume_done(const TaskId& task);
+  /// Whether `resume_done` was called for it, by whomever.
+  Result<bool> is_resume_done(const TaskId& task);
+  /// Of several commands that resume into this run one leads: the one named here if it is the first, or led before. Its name.
+  Result<std::string> resume_leader(const TaskId& task, const std::string& name);
 
   /// An attempt begins: step record if new, task record if new, `N.attempt.json`, `N.task_begin`, the metadata attempt,
   /// origin-run-id, ds-type and ds-root, and `fields`. Also for an attempt whose process died before it could ask.
@@ -86,6 +90,8 @@ class RunRecords {
   Result<void> restore(const AttemptPath& attempt, const Manifest* manifest, bool ok, const std::vector<Field>& fields, WallTime now);
   /// The metadata part of `begin` for an attempt that was asked for and never ran.
   Result<void> note_unstarted(const AttemptPath& attempt, const std::vector<Field>& fields, WallTime now);
+  /// Whether the attempt has its DONE.
+  Result<bool> is_done(const AttemptPath& attempt);
   /// `N.runtime`.
   Result<void> ended(const AttemptPath& attempt, const ProcessEnd& end);
 
@@ -97,6 +103,8 @@ class RunRecords {
  private:
   struct Batch;
   Result<void> put(const TaskPath& task, Batch batch);
+  /// The key of a file that belongs to `_parameters/TASK` and to none of its attempts.
+  [[nodiscard]] Result<std::string> parameters_key(const TaskId& task, std::string_view name) const;
   Result<void> step_record(const StepName& step, WallTime now);
   Result<void> add_begin(Batch& batch, const AttemptPath& attempt, const std::vector<Field>& fields, WallTime now);
   Result<void> mark_done(const std::string& task, int attempt);

@@ -157,6 +157,8 @@ TEST_F(RunRecordsTest, ParametersAndClonesAppearWhole) {
   EXPECT_NE(text("_parameters/0/_meta/sysmeta_end_step_1795709449288.json").find(R"("tags": [])"), std::string::npos);
   ASSERT_TRUE(records_.resume_done(TaskId{"0"}).ok());
   EXPECT_EQ(text("_parameters/0/_resume_done"), "true");
+  EXPECT_TRUE(*records_.is_resume_done(TaskId{"0"}));
+  EXPECT_FALSE(*records_.is_resume_done(TaskId{"1"}));
 
   const TaskPath origin{RunId{"0"}, StepName{"work"}, TaskId{"8"}};
   ASSERT_TRUE(records_.clone(work(0).task, origin, manifest(2), fields(), kNow).ok());
@@ -171,6 +173,13 @@ TEST_F(RunRecordsTest, ParametersAndClonesAppearWhole) {
   ASSERT_TRUE(records_.clone(parameters, origin, manifest(), {}, kNow).ok());
   EXPECT_EQ(files("_parameters/5/_meta"),
             (std::set<std::string>{"_self.json", "0_artifact__task_ok.json", "sysmeta_attempt-done_1795709449288.json"}));
+}
+
+TEST_F(RunRecordsTest, TheFirstOfSeveralLeadsAResume) {
+  const TaskId task{"0"};
+  EXPECT_EQ(*records_.resume_leader(task, "a \"b\""), "a \"b\"");
+  EXPECT_EQ(*records_.resume_leader(task, "c"), "a \"b\"");
+  EXPECT_EQ(*records_.resume_leader(task, "a \"b\""), "a \"b\"");
 }
 
 TEST_F(RunRecordsTest, SeparateRootsGetTheirParts) {

@@ -152,9 +152,9 @@ Result<std::optional<PodRun>> pod_run_of(const Json& body, std::string_view& pay
   return std::optional(std::move(run));
 }
 
-/// A run with pods must know what they have in common; a spin runs every step locally.
+/// A run with pods must know what they have in common; a spin runs every step locally, and init none.
 Result<void> check_pods(const RunSpec& spec) {
-  if (spec.pods.empty() || spec.pod_run || spec.command == RunCommand::spin) return {};
+  if (spec.pods.empty() || spec.pod_run || spec.command == RunCommand::spin || spec.command == RunCommand::init) return {};
   return misuse("`pods` is not there", fmt::format("step `{}` runs on Kubernetes", spec.graph.name(spec.pods.begin()->first)));
 }
 
@@ -172,6 +172,8 @@ Result<std::optional<ResumeSpec>> resume_of(const Json& body, const flow::Graph&
   for (const std::string& name : rerun) resume.rerun.push_back(HR_TRY(step_named(graph, name)));
   resume.run_id = HR_TRY(find_string(*json, "run_id"));
   resume.clone_only = HR_TRY(bool_or_false(*json, "clone_only"));
+  resume.reentrant_as = HR_TRY(find_string(*json, "reentrant_as"));
+  if (resume.reentrant_as && !(resume.clone_only && resume.run_id)) return misuse("`reentrant_as` is there without `clone_only` and `run_id`");
   return std::optional(std::move(resume));
 }
 
@@ -188,12 +190,22 @@ Result<std::optional<SpinSpec>> spin_of(const Json& body, const flow::Graph& gra
   return std::optional(std::move(spin));
 }
 
+Result<std::optional<InitSpec>> init_of(const Json& body) {
+  const Json* json = HR_TRY(find_object(body, "init"));
+  if (json == nullptr) return std::optional<InitSpec>();
+  InitSpec init;
+  init.run_id = HR_TRY(get_string(*json, "run_id"));
+  init.task_id = HR_TRY(get_string(*json, "task_id"));
+  return std::optional(std::move(init));
+}
+
 Result<RunCommand> command_of(const Json& body) {
   const std::string command = HR_TRY(get_string(body, "command"));
   if (command == "run") return RunCommand::run;
   if (command == "resume") return RunCommand::resume;
   if (command == "spin") return RunCommand::spin;
-  return misuse(fmt::format("the command is `{}`", command), "the engine runs, resumes and spins");
+  if (command == "init") return RunCommand::init;
+  return misuse(fmt::format("the command is `{}`", command), "the engine runs, resumes, spins and initializes");
 }
 
 Result<std::vector<MetadataField>> sysmeta_of(const Json& body) {
@@ -232,6 +244,7 @@ Result<RunSpec> run_spec(const Frame& frame) {
   const Json* datastore = HR_TRY(get_object(body, "datastore"));
   auto resume = HR_TRY(resume_of(body, graph));
   auto spin = HR_TRY(spin_of(body, graph));
+  auto init = HR_TRY(init_of(body));
   RunSpec spec{.graph = std::move(graph)};
   spec.command = HR_TRY(command_of(body));
   spec.flow = HR_TRY(get_string(body, "flow"));
@@ -257,8 +270,10 @@ Result<RunSpec> run_spec(const Frame& frame) {
   spec.includes = HR_TRY(includes_of(body));
   spec.resume = std::move(resume);
   spec.spin = std::move(spin);
+  spec.init = std::move(init);
   if ((spec.command == RunCommand::resume) != spec.resume.has_value()) return misuse("`resume` is there exactly for the command resume");
   if ((spec.command == RunCommand::spin) != spec.spin.has_value()) return misuse("`spin` is there exactly for the command spin");
+  if ((spec.command == RunCommand::init) != spec.init.has_value()) return misuse("`init` is there exactly for the command init");
   HR_TRY(check_pods(spec));
   return spec;
 }
@@ -270,6 +285,7 @@ std::string_view to_string(RunCommand command) {
     case RunCommand::run: return "run";
     case RunCommand::resume: return "resume";
     case RunCommand::spin: return "spin";
+    case RunCommand::init: return "init";
   }
   return "run";
 }

@@ -18,7 +18,7 @@
 /// What `python flow.py run` hands to the engine: docs/formats/wire.md, section 6.
 namespace headrace::wire {
 
-enum class RunCommand { run, resume, spin };
+enum class RunCommand { run, resume, spin, init };
 
 [[nodiscard]] std::string_view to_string(RunCommand command);
 
@@ -41,6 +41,7 @@ struct ResumeSpec {
   std::vector<flow::StepIndex> rerun;
   std::optional<std::string> run_id;
   bool clone_only = false;
+  std::optional<std::string> reentrant_as;  ///< several commands resume one run under one id; this one's name among them
 };
 
 struct SpinSpec {
@@ -49,6 +50,12 @@ struct SpinSpec {
   std::string input_root;           ///< of the datastore that they are in
   std::string runs_root;            ///< the directory whose FLOW/latest_run is written
   std::optional<std::int64_t> split_index;
+};
+
+/// `init`: where the values of a run that others run are stored.
+struct InitSpec {
+  std::string run_id;
+  std::string task_id;  ///< of `_parameters`
 };
 
 /// What all pods of a run have in common.
@@ -84,6 +91,7 @@ struct RunSpec {
   std::vector<IncludedFile> includes;
   std::optional<ResumeSpec> resume;
   std::optional<SpinSpec> spin;
+  std::optional<InitSpec> init;
 };
 
 /// Checks everything: what is accepted can be run. Error (misuse) names the field.

@@ -90,6 +90,8 @@ TEST(RunSpec, RefusesWithTheNameOfTheField) {
   EXPECT_EQ(refusal([](auto& b) { b["pods"] = nullptr; }), "7 bytes follow after the last part of the payload");
   EXPECT_EQ(refusal([](auto& b) { b["resume"] = nullptr; }), "`resume` is there exactly for the command resume");
   EXPECT_EQ(refusal([](auto& b) { b["resume"]["rerun"] = {"what"}; }), "the flow has no step `what`");
+  EXPECT_EQ(refusal([](auto& b) { b["resume"]["reentrant_as"] = "me"; }), "`reentrant_as` is there without `clone_only` and `run_id`");
+  EXPECT_EQ(refusal([](auto& b) { b["init"] = {{"run_id", "r"}, {"task_id", "0"}}; }), "`init` is there exactly for the command init");
 }
 
 }  // namespace

@@ -5,7 +5,7 @@ from __future__ import annotations
 import _socket
 import os
 from _thread import allocate_lock
-from typing import Dict, List, NoReturn, Optional
+from typing import Any, Dict, List, NoReturn, Optional
 
 from ._version import WIRE_VERSION
 from .channel import Door
@@ -138,24 +138,31 @@ def _is_closed(door: Door) -> bool:
 
 def _spawn_store(environment: Dict[str, str]) -> Door:
     """The door of a new `headrace store`; it ends when all copies of the door are closed."""
-    path = engine_path()
     mine, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
     try:
-        # A group of its own: Ctrl-C is for the script, and the store ends with it.
-        os.posix_spawn(
-            path,
-            [path, "store", "--door-fd", "3"],
-            environment,
-            file_actions=[
-                (os.POSIX_SPAWN_DUP2, theirs.fileno(), 3),
-                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-                (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
-            ],
-            setpgroup=0,
-        )
-    except OSError as error:
+        start_engine(["store", "--door-fd", "3"], environment, theirs.fileno())
+    except BaseException:
         mine.close()
-        raise _not_started(path, error) from error
+        raise
     finally:
         theirs.close()
     return Door(mine.detach())
+
+
+def start_engine(arguments: List[str], environment: Dict[str, str], door: Optional[int]) -> int:
+    """Starts the engine beside this process; its pid. Raises EngineMissing.
+
+    door: becomes its descriptor 3, if there is one; of the others it gets stderr.
+    """
+    path = engine_path()
+    files: List[Any] = [
+        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+        (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
+    ]
+    if door is not None:
+        files.insert(0, (os.POSIX_SPAWN_DUP2, door, 3))
+    try:
+        # A group of its own: Ctrl-C is for the script, and the engine ends with it.
+        return os.posix_spawn(path, [path] + arguments, environment, file_actions=files, setpgroup=0)
+    except OSError as error:
+        raise _not_started(path, error) from error

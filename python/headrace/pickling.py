@@ -19,6 +19,8 @@ from .errors import EngineError
 INLINE_BYTES_MAX = 1 << 20
 #: Buffers from this size are passed by address.
 DIRECT_BYTES_MIN = 256 << 10
+#: Memory for buffers from this size is asked for in huge pages when they are loaded.
+HUGE_BYTES_MIN = 8 << 20
 #: Bytes asked for or passed in one message.
 CHUNK_BYTES = 16 << 20
 #: An array from this size is pickled with protocol 5.
@@ -199,6 +201,13 @@ def _pinned(view: memoryview, writable: bool) -> Any:
     return Pinned(view, writable)
 
 
+def _prefer_huge_pages(view: memoryview) -> None:
+    from .memory import prefer_huge_pages
+
+    with _pinned(view, True) as address:
+        prefer_huge_pages(address, len(view))
+
+
 class LoadStream:
     """The file-like object given to the unpickler: `read` of a stream the engine opened for a `load`."""
 
@@ -244,6 +253,8 @@ class LoadStream:
 
     def readinto(self, target: Any) -> int:
         view = memoryview(target).cast("B")
+        if len(view) >= HUGE_BYTES_MIN:
+            _prefer_huge_pages(view)
         at = 0
         while at < len(view):
             if not len(self._ahead) and not self._ended and len(view) - at >= DIRECT_BYTES_MIN:

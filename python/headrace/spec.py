@@ -153,22 +153,31 @@ def start_run(
     from .engine import engine_path
 
     path = engine_path()
-    spec = dict(spec, wire=WIRE_VERSION)
-    spec["parameters"] = [
-        {"name": name, "type": kind, "encoding": "pickle-v4", "size": len(data)} for name, kind, data in constants
-    ]
-    spec["pods"] = pods.spec if pods else None
-    spec_fd = _write_spec(spec, [data for _, _, data in constants] + ([pods.package] if pods else []))
+    spec_fd = _write_spec(spec, constants, pods)
     from .host import fork_host
 
     link = fork_host(flow, step_command or [sys.executable, os.path.abspath(sys.argv[0])], (spec_fd,))
-    _become_engine(path, spec_fd, link)
+    _become_engine(path, ["conduct", "--spec-fd", str(spec_fd), "--host-fd", str(link)], (spec_fd, link))
 
 
-def _write_spec(spec: Dict[str, Any], pickles: List[bytes]) -> int:
+def become_init(spec: Dict[str, Any], constants: List[Constant]) -> None:
+    """Becomes the engine, which stores the values of a run and ends; returns never. Raises EngineMissing."""
+    from .engine import engine_path
+
+    path = engine_path()
+    spec_fd = _write_spec(spec, constants, None)
+    _become_engine(path, ["init", "--spec-fd", str(spec_fd)], (spec_fd,))
+
+
+def _write_spec(spec: Dict[str, Any], constants: List[Constant], pods: Optional[Any]) -> int:
     """The descriptor of a memory file with the spec's frame, at its beginning."""
     from .channel import encode_frame
 
+    spec = dict(spec, wire=WIRE_VERSION, pods=pods.spec if pods else None)
+    spec["parameters"] = [
+        {"name": name, "type": kind, "encoding": "pickle-v4", "size": len(data)} for name, kind, data in constants
+    ]
+    pickles = [data for _, _, data in constants] + ([pods.package] if pods else [])
     descriptor = os.memfd_create("headrace-flow-spec")
     pieces = [encode_frame(0, spec, sum(map(len, pickles)))] + pickles
     for piece in pieces:
@@ -179,19 +188,19 @@ def _write_spec(spec: Dict[str, Any], pickles: List[bytes]) -> int:
     return descriptor
 
 
-def _become_engine(path: str, spec_fd: int, link: int) -> None:
+def _become_engine(path: str, arguments: List[str], descriptors: "Tuple[int, ...]") -> None:
     import signal
 
     from .engine import become_engine
 
-    os.set_inheritable(spec_fd, True)
-    os.set_inheritable(link, True)
+    for descriptor in descriptors:
+        os.set_inheritable(descriptor, True)
     # Python ignores these; an ignored signal stays ignored in what is executed.
     for number in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)
     # A Ctrl-C from here on is for the engine, which hears it as soon as it listens.
     signal.pthread_sigmask(signal.SIG_SETMASK, [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-    become_engine(path, ["conduct", "--spec-fd", str(spec_fd), "--host-fd", str(link)])
+    become_engine(path, arguments)
 
 
 def base_spec(
@@ -227,6 +236,7 @@ def base_spec(
         "includes": [],
         "resume": None,
         "spin": None,
+        "init": None,
     }
 
 

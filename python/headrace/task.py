@@ -312,7 +312,7 @@ def run_from_door(flow: Any) -> int:
     if door is None:
         raise EngineError(
             "misuse",
-            "`step` can only be run by the engine",
+            "this command can only be run by the engine",
             why="no task was given to this process: HEADRACE_DOOR is not set",
             next="start a run with `run`, or try one step with `spin`",
         )

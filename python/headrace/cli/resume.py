@@ -122,10 +122,10 @@ def resume(
         )
     if run_id is not None and _is_integer(run_id):
         raise CommandException("run-id %s cannot be an integer" % run_id)
-    if reentrant:
+    if reentrant and not (clone_only and run_id and resume_identifier):
         raise CommandException(
-            "`resume --reentrant` lets several schedulers resume one run, and this version of Headrace has one. Resume "
-            "without it."
+            "`resume --reentrant` is for several commands that clone one run together, and needs --clone-only, --run-id and "
+            "--resume-identifier."
         )
     spec = spec_of(
         obj, "resume", limits_of(max_workers, max_num_splits, max_log_size), (run_id_file, runner_attribute_file)
@@ -136,6 +136,7 @@ def resume(
         "rerun": [name for name in obj.graph.sorted_nodes if name in rerun],
         "run_id": run_id,
         "clone_only": clone_only,
+        "reentrant_as": resume_identifier if reentrant else None,
     }
     # Parameters are those of the origin run: the engine takes them over.
     specs = list(decospecs) + obj.tl_decospecs

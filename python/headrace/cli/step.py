@@ -1,13 +1,16 @@
-"""Commands that the engine runs, or another scheduler."""
+"""Commands that the engine runs, or another scheduler: `step` and `init`."""
 
 from __future__ import annotations
 
+import os
 import sys
-from typing import Any
+from typing import Any, Dict
 
 import click
 
+from ..channel import DOOR_VARIABLE
 from ..errors import CommandException
+from .options import ParameterCommand
 
 
 @click.command(help="Internal command to execute a single task.", hidden=True)
@@ -29,12 +32,33 @@ from ..errors import CommandException
 def step(obj: Any, /, step_name: str, **options: Any) -> None:
     if step_name not in obj.graph:
         raise CommandException("Step *%s* doesn't exist." % step_name)
+    if DOOR_VARIABLE not in os.environ:
+        sys.exit(_step_alone(obj, step_name, options))
     from ..task import run_from_door
 
     if obj.spin_options:
         _spin(obj, step_name)
-    # What to run is said by the door that the engine gave this process; the options are those of other schedulers.
+    # What to run is said by the door that the engine gave this process; the options are for when there is none.
     sys.exit(run_from_door(obj.flow))
+
+
+def _step_alone(obj: Any, step_name: str, options: Dict[str, Any]) -> int:
+    """For another scheduler, or a person: the attempt is what the options say."""
+    from ..one_attempt import attempt_spec, clone_task, run_alone
+
+    for option in ("run_id", "task_id"):
+        if not options[option]:
+            raise click.UsageError("Missing option '--%s'." % option.replace("_", "-"))
+    obj.echo("Executing a step, *%s*" % step_name, fg="magenta", bold=False)
+    obj.metadata.add_sticky_tags(tags=options["opt_tag"])
+    spec = attempt_spec(obj, step_name, options)
+    if options["clone_only"]:
+        code = clone_task(obj, spec, options["clone_only"])
+    else:
+        code = run_alone(obj, spec)
+    if code == 0:
+        obj.echo("Success", fg="green", bold=True, indent=True)
+    return code
 
 
 def _spin(obj: Any, step_name: str) -> None:
@@ -60,13 +84,21 @@ def spin_step(obj: Any, step_name: str) -> None:
     sys.exit(run_from_door(obj.flow))
 
 
-@click.command(help="Internal command to initialize a run.", hidden=True)
-@click.option("--run-id", required=True)
-@click.option("--task-id", required=True)
-@click.option("--tag", "tags", multiple=True)
+@click.command(cls=ParameterCommand, help="Internal command to initialize a run.", hidden=True)
+@click.option("--run-id", required=True, help="ID for one execution of all steps in the flow.")
+@click.option("--task-id", required=True, help="ID for this instance of the step.")
+@click.option("--tag", "tags", multiple=True, help="Tags for this instance of the step.")
 @click.pass_obj
-def init(obj: Any, run_id: str, task_id: str, tags: Any) -> None:
-    raise CommandException(
-        "`init` stores the parameters of a run that another scheduler runs (Argo Workflows, Step Functions, Airflow), "
-        "and this version of Headrace deploys to none. Start a run with `run`."
-    )
+def init(obj: Any, /, run_id: str, task_id: str, tags: Any, **parameters: Any) -> None:
+    from ..includefile import collected
+    from ..spec import become_init, constants_of
+    from .run import limits_of, spec_of
+
+    obj.environment.ask_git()
+    obj.metadata.add_sticky_tags(tags=tags)
+    spec = spec_of(obj, "init", limits_of(1, 1, 0), (None, None))
+    with collected(obj.flow_datastore) as includes:
+        constants = constants_of(obj.flow, obj.graph, parameters, obj.config_options)
+    spec["includes"] = includes
+    spec["init"] = {"run_id": run_id, "task_id": task_id}
+    become_init(spec, constants)

@@ -183,9 +183,9 @@ def test_git_is_asked_about_the_flow(command: Any, folder: Path) -> None:
         (["run", "--run-id-file", "no/such"], 1, "Invalid command:", "--run-id-file cannot be written: there is no directory"),
         (["run", "--runner-attribute-file", "."], 1, "Invalid command:", "it is a directory"),
         (["airflow", "create", "x.py"], 1, "Invalid command:", "Airflow"),
-        (["step", "start"], 1, "Engine error:", "HEADRACE_DOOR"),
+        (["spin-step", "start"], 1, "Engine error:", "HEADRACE_DOOR"),
+        (["step", "start", "--run-id", "r", "--task-id", "1"], 1, "Invalid command:", "r/_parameters/TASK"),
         (["step", "nowhere"], 1, "Invalid command:", "nowhere"),
-        (["init", "--run-id", "1", "--task-id", "0"], 1, "Invalid command:", "run"),
     ],
 )
 def test_failures_are_one_block(command: Any, words: Any, code: int, headline: str, part: str) -> None:

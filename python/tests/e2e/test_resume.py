@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
+from typing import Any, Dict
 
-from e2e_place import Place
+from e2e_place import Place, finish
 
 WIDE = """
 import os
@@ -105,3 +107,64 @@ def test_parallel_nodes_are_cloned_with_their_control_task(place: Place) -> None
     again = place.resume("parallel_nodes.py", "join", "--origin-run-id", first.run_id)
     assert again.code == 0, again
     assert "[(0, 3), (1, 3), (2, 3)]" in again.stdout
+
+
+def clones(place: Place, run: str) -> Dict[str, int]:
+    """Tasks of a run that have their DONE, each with how many metadata records it has."""
+    return {
+        "/".join(done.parts[-3:-1]): len(list((done.parent / "_meta").glob("sysmeta_*.json")))
+        for done in (place.root / "Wide" / run).glob("*/*/0.DONE.lock")
+    }
+
+
+def reentrant(place: Place, who: str, origin: str) -> Any:
+    return place.start(
+        "wide.py", "--no-pylint", "resume", "--reentrant", "--clone-only", "--run-id", "again", "--resume-identifier", who,
+        "--origin-run-id", origin,
+    )
+
+
+def test_several_commands_clone_one_run_together(place: Place) -> None:
+    place.flow("wide.py", WIDE)
+    (place.folder / "ok").touch()
+    first = place.run("wide.py")
+    assert first.code == 0, first
+    together = [finish(process) for process in [reentrant(place, "who-%d" % i, first.run_id) for i in range(4)]]
+    assert [ran.code for ran in together] == [0] * 4, together
+    leaders = [ran for ran in together if any("Selected as the reentrant clone leader." in line for line in ran.lines)]
+    assert len(leaders) == 1
+    said = {line.split("] ")[1] for ran in together for line in ran.lines if "Resume leader is" in line}
+    assert len(said) == 1
+    for ran in together:
+        assert any("previously run task" in line for line in ran.lines) == (ran is leaders[0])
+        assert any("Resume already complete" in line for line in ran.lines) == (ran is not leaders[0])
+    # As Metaflow's, such clones have the ids of what they are made of.
+    cloned = clones(place, "again")
+    assert set(cloned) == set(clones(place, first.run_id))
+
+
+def test_a_leader_that_was_killed_goes_on(place: Place) -> None:
+    place.flow("wide.py", WIDE)
+    (place.folder / "ok").touch()
+    first = place.run("wide.py")
+    assert finish(reentrant(place, "a", first.run_id)).code == 0
+    before = clones(place, "again")
+    # As if it had been killed before the last clone.
+    (place.root / "Wide" / "again" / "_parameters" / "0" / "_resume_done").unlink()
+    shutil.rmtree(place.root / "Wide" / "again" / "end")
+    waiting = reentrant(place, "b", first.run_id)
+    while "Waiting for resume leader" not in waiting.stdout.readline():
+        assert waiting.poll() is None
+    again = finish(reentrant(place, "a", first.run_id))
+    assert again.code == 0, again
+    assert sum("Skipping cloning of previously run task" in line for line in again.lines) == len(before) - 2
+    assert finish(waiting).code == 0
+    assert set(clones(place, "again")) == set(before)
+
+
+def test_reentrant_needs_names(place: Place) -> None:
+    place.flow("wide.py", WIDE)
+    (place.folder / "ok").touch()
+    first = place.run("wide.py")
+    ran = place.resume("wide.py", "--reentrant", "--origin-run-id", first.run_id)
+    assert ran.code == 1 and "needs --clone-only, --run-id and --resume-identifier" in ran.stderr

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <vector>
+
+#include "attempt/assignment.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "store/backend.h"
+#include "store/blob_store.h"
+#include "store/run_records.h"
+#include "wire/flow_spec.h"
+
+/// What a run stores before its first task. What stores blocks (worker pool).
+namespace headrace::run {
+
+/// What all attempts of the run have in common; the run's id is not known yet.
+[[nodiscard]] attempt::RunFacts facts_of(const wire::RunSpec& spec);
+
+/// Metadata of `_parameters`: that of every attempt, and the steps that the graph begins and ends with.
+[[nodiscard]] std::vector<store::Field> fields_of_parameters(const wire::RunSpec& spec, std::vector<store::Field> fields);
+
+/// Stores the files of IncludeFile where their URLs say.
+Result<void> store_includes(const wire::RunSpec& spec);
+
+/// Stores the values of the run as `_parameters/TASK`; what was stored. `fields` are those of every attempt.
+Result<store::Manifest> store_values(store::RunRecords& records, store::BlobStore& blobs, const wire::RunSpec& spec, const TaskId& task,
+                                     const std::vector<store::Field>& fields, WallTime now);
+
+/// `init`: registers the run that `spec.init` names and stores its values. The tasks are run by others.
+Result<void> init_run(const wire::RunSpec& spec, store::Backend& data, store::Backend& meta, WallTime now);
+
+}  // namespace headrace::run
