@@ -103,13 +103,14 @@ Result<Object> CrtClient::get(const Address& address, const std::optional<Range>
     Request request = this->request("GetObject", "GET", address, "");
     request.checksum = settings_.checksums;
     if (range) request.headers.emplace_back("Range", range_header(*range));
+    Md5Together::Expected md5{md5_};
     Answer answer = HR_TRY(ask(request, address.bucket, doing));
     if (judge(answer) != Verdict::good) return error_for(answer, doing, address.bucket);
     const std::string length = answer.header("content-length");
     const bool whole = length.empty() || number(length) == answer.body.size();
     const Info info = info_of(answer);
     const bool all = !range || (answer.body.size() == info.size && whole);
-    if (!whole || (all && !fits_etag(answer.body, answer))) {
+    if (!whole || (all && !fits_etag(answer.body, answer, md5))) {
       if (attempt == 0) continue;
       return damaged(address, whole ? "the MD5 of what S3 gives is not its etag, twice in a row"
                                     : fmt::format("{} bytes came of {}, twice in a row", answer.body.size(), length));

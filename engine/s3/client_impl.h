@@ -13,6 +13,7 @@
 #include "s3/client.h"
 #include "s3/credentials.h"
 #include "s3/exchange.h"
+#include "s3/md5_together.h"
 #include "s3/pace.h"
 #include "s3/runtime.h"
 #include "s3/verdict.h"
@@ -84,6 +85,7 @@ class CrtClient final : public Client {
   std::unique_ptr<Runtime> runtime_;
   Credentials credentials_;
   Pace pace_;
+  Md5Together md5_;
   Ending crt_ended_;
   aws_s3_client* crt_ = nullptr;
   std::atomic<bool> stopped_{false};

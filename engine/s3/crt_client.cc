@@ -57,6 +57,7 @@ CrtClient::CrtClient(Settings settings, std::unique_ptr<Runtime> runtime)
       runtime_(std::move(runtime)),
       credentials_(*runtime_, settings_),
       pace_(std::min(kConnectionsMin, connections_of(settings_)), connections_of(settings_)),
+      md5_(std::thread::hardware_concurrency() / 2),
       random_((static_cast<std::uint64_t>(std::random_device{}()) << 32U) ^ std::random_device{}()) {}
 
 Result<std::unique_ptr<CrtClient>> CrtClient::make(Settings settings) {

@@ -80,17 +80,22 @@ TEST(Verdict, ErrorsSayWhatWhyAndWhatNext) {
 }
 
 TEST(Etag, IsAnMd5OnlySometimes) {
+  Md5Together together{1};
+  const auto fits = [&](std::string_view bytes, const Answer& answer) {
+    Md5Together::Expected md5{together};
+    return fits_etag(bytes, answer, md5);
+  };
   Answer answer = http(200);
   answer.headers["etag"] = "\"5d41402abc4b2a76b9719d911017c592\"";
-  EXPECT_TRUE(fits_etag("hello", answer));
-  EXPECT_FALSE(fits_etag("hellp", answer));
+  EXPECT_TRUE(fits("hello", answer));
+  EXPECT_FALSE(fits("hellp", answer));
   answer.headers["x-amz-server-side-encryption"] = "AES256";
-  EXPECT_FALSE(fits_etag("hellp", answer));
+  EXPECT_FALSE(fits("hellp", answer));
   answer.headers["x-amz-server-side-encryption"] = "aws:kms";
-  EXPECT_TRUE(fits_etag("hellp", answer));
+  EXPECT_TRUE(fits("hellp", answer));
   Answer parts = http(200);
   parts.headers["etag"] = "\"5d41402abc4b2a76b9719d911017c592-3\"";
-  EXPECT_TRUE(fits_etag("hellp", parts));
+  EXPECT_TRUE(fits("hellp", parts));
 }
 
 }  // namespace

@@ -1,0 +1,109 @@
+#include "s3/md5_together.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include <openssl/evp.h>
+
+#include "codec/md5.h"
+
+namespace headrace::s3 {
+namespace {
+
+/// Below this, waiting for others costs more than it saves.
+constexpr std::size_t kTogetherMin = 16 << 10;
+/// Fewer than these are computed one after the other: a lane alone is slower than libcrypto.
+constexpr std::size_t kLanesMin = 3;
+
+std::string md5_alone(std::string_view bytes) {
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  unsigned size = 0;
+  if (EVP_Digest(bytes.data(), bytes.size(), digest, &size, EVP_md5(), nullptr) != 1) return "";
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::string hex;
+  for (unsigned i = 0; i < size; ++i) {
+    hex += kDigits[digest[i] >> 4U];
+    hex += kDigits[digest[i] & 15U];
+  }
+  return hex;
+}
+
+void compute_all(const std::vector<std::string_view>& messages, std::vector<std::string>& found) {
+  if (messages.size() >= kLanesMin) {
+    found = codec::md5_hex(messages);
+    return;
+  }
+  for (const std::string_view message : messages) found.push_back(md5_alone(message));
+}
+
+}  // namespace
+
+Md5Together::Md5Together(unsigned at_once) : at_once_(std::max(at_once, 1U)) {}
+
+Md5Together::Expected::Expected(Md5Together& together) : together_(together) {
+  const std::lock_guard lock{together_.mutex_};
+  ++together_.away_;
+}
+
+Md5Together::Expected::~Expected() { leave(); }
+
+void Md5Together::Expected::leave() {
+  if (!std::exchange(away_, false)) return;
+  const std::lock_guard lock{together_.mutex_};
+  --together_.away_;
+  together_.gathered_.notify_all();
+}
+
+std::string Md5Together::Expected::hex(std::string_view bytes) {
+  if (bytes.size() >= kTogetherMin) {
+    away_ = false;
+    return together_.wait_for(bytes);
+  }
+  leave();
+  return md5_alone(bytes);
+}
+
+std::string Md5Together::wait_for(std::string_view bytes) {
+  Job job{.bytes = bytes};
+  std::unique_lock lock{mutex_};
+  --away_;
+  waiting_.push_back(&job);
+  gathered_.notify_all();
+  job.leads = computing_ < at_once_;
+  if (job.leads) ++computing_;
+  while (!job.done) {
+    if (job.leads) lead(lock);
+    else job.changed.wait(lock);
+  }
+  if (!job.leads) return std::move(job.hex);
+  // What came meanwhile is another's to lead.
+  if (waiting_.empty()) {
+    --computing_;
+  } else {
+    waiting_.front()->leads = true;
+    waiting_.front()->changed.notify_one();
+  }
+  return std::move(job.hex);
+}
+
+/// For those that have waited longest, as many as go side by side.
+void Md5Together::lead(std::unique_lock<std::mutex>& lock) {
+  gathered_.wait_for(lock, kGather, [this] { return waiting_.size() >= codec::kMd5Lanes || away_ == 0; });
+  const auto count = static_cast<std::ptrdiff_t>(std::min(waiting_.size(), codec::kMd5Lanes));
+  const std::vector<Job*> jobs(waiting_.begin(), waiting_.begin() + count);
+  waiting_.erase(waiting_.begin(), waiting_.begin() + count);
+  lock.unlock();
+  std::vector<std::string_view> messages;
+  for (const Job* job : jobs) messages.push_back(job->bytes);
+  std::vector<std::string> found;
+  compute_all(messages, found);
+  lock.lock();
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    jobs[i]->hex = std::move(found[i]);
+    jobs[i]->done = true;
+    jobs[i]->changed.notify_one();
+  }
+}
+
+}  // namespace headrace::s3
