@@ -219,6 +219,7 @@ Result<Answer> CrtClient::get_rest(const Address& address, const std::string& pa
   request.checksum = settings_.checksums;
   request.receive_file = path;
   request.receive_at = at;
+  request.receive_ahead = file_window();
   request.headers.emplace_back("Range", range_header(range));
   if (!etag.empty()) request.headers.emplace_back("If-Match", etag);
   const std::string doing = fmt::format("read `{}`", address.str());

@@ -72,6 +72,8 @@ class CrtClient final : public Client {
   Result<Answer> get_rest(const Address& address, const std::string& path, std::uint64_t at, const Range& range, const std::string& etag);
   /// The answer, good or one of those that only the caller can judge (missing, condition, 416). Repeats until patience is over.
   Result<Answer> ask(const Request& request, const std::string& bucket, const std::string& doing);
+  /// How many bytes more than a reader's of an object that goes into a file may be under way: it is written as it comes.
+  [[nodiscard]] std::uint64_t file_window() const;
   [[nodiscard]] std::string endpoint_of(const std::string& bucket) const;
   [[nodiscard]] std::string region_for(const std::string& bucket) const;
   [[nodiscard]] bool in_path(const std::string& bucket) const;

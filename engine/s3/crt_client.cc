@@ -115,6 +115,8 @@ CrtClient::~CrtClient() {
   crt_ended_.wait();
 }
 
+std::uint64_t CrtClient::file_window() const { return std::max<std::uint64_t>(memory_of(settings_) / 2, kWindow) - kWindow; }
+
 bool CrtClient::in_path(const std::string& bucket) const {
   // TLS certificates of AWS hold for one label before the region only.
   if (bucket.find('.') != std::string::npos) return true;

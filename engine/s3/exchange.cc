@@ -119,6 +119,7 @@ void Exchange::start(const Destination& destination) {
     if (running_ == nullptr) error = aws_last_error();
   }
   aws_uri_clean_up(&endpoint);
+  if (running_ != nullptr && request_.receive_ahead > 0) aws_s3_meta_request_increment_read_window(running_, request_.receive_ahead);
   if (running_ != nullptr) return;
   answer_.error = error == 0 ? AWS_ERROR_UNKNOWN : error;
   finished_ = gone_ = true;

@@ -32,6 +32,7 @@ struct Request {
   std::uint64_t send_size = 0;
   std::string receive_file;  ///< get_parts: an existing file into which the content goes
   std::uint64_t receive_at = 0;  ///< where in it
+  std::uint64_t receive_ahead = 0;  ///< bytes more than the client's window that may be under way
   bool checksum = false;     ///< a CRC goes with what is sent, or is checked in what is received
 };
 

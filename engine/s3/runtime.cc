@@ -9,6 +9,7 @@
 #include <thread>
 
 #include <aws/auth/auth.h>
+#include <aws/io/channel.h>
 #include <aws/s3/s3.h>
 #include <fmt/format.h>
 
@@ -19,6 +20,8 @@ namespace {
 
 /// Moving bytes keeps a thread busy at about 2 GB/s; more of them than this only cost memory.
 constexpr unsigned kThreadsMax = 16;
+/// Of a socket at a time. The library's own 16 KiB are 64 calls a MiB, each of which acknowledges what it took.
+constexpr std::size_t kReadBytes = 128 << 10;
 
 bool is_readable(const char* path) { return path != nullptr && ::access(path, R_OK) == 0; }
 
@@ -70,7 +73,10 @@ Result<Held<aws_tls_ctx, aws_tls_ctx_release>> make_tls(const Settings& settings
 
 void start_library() {
   static std::once_flag once;
-  std::call_once(once, [] { aws_s3_library_init(aws_default_allocator()); });
+  std::call_once(once, [] {
+    g_aws_channel_max_fragment_size = kReadBytes;
+    aws_s3_library_init(aws_default_allocator());
+  });
 }
 
 Result<std::unique_ptr<Runtime>> Runtime::make(const Settings& settings) {
