@@ -54,6 +54,8 @@ loop::Async<Result<void>> Driver::begin_run() {
   if (!files) co_return std::move(files).error();
   say_first_line();
   if (spec_.resume && spec_.resume->reentrant_as) {
+    // Who does not lead has nothing more to say of the run.
+    if (spec_.runner_attribute_file) watching_.spawn(offer_attributes());
     auto leads = co_await lead_resume();
     if (!leads) co_return std::move(leads).error();
     if (!*leads) {
@@ -74,7 +76,7 @@ loop::Async<Result<void>> Driver::begin_run() {
     auto leased = co_await renew_lease();
     if (!leased) co_return std::move(leased).error();
   }
-  if (spec_.runner_attribute_file) watching_.spawn(offer_attributes());
+  if (spec_.runner_attribute_file && !(spec_.resume && spec_.resume->reentrant_as)) watching_.spawn(offer_attributes());
   if (spec_.resume) {
     lines_.run_line(parts_.loop.wall_now(), fmt::format("Cloning {}/{}", spec_.flow, spec_.resume->origin_run_id));
     flush_soon();

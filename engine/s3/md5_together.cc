@@ -70,40 +70,45 @@ std::string Md5Together::wait_for(std::string_view bytes) {
   --away_;
   waiting_.push_back(&job);
   gathered_.notify_all();
-  job.leads = computing_ < at_once_;
-  if (job.leads) ++computing_;
+  appoint(nullptr);
   while (!job.done) {
-    if (job.leads) lead(lock);
+    if (job.leads) lead(lock, job);
     else job.changed.wait(lock);
-  }
-  if (!job.leads) return std::move(job.hex);
-  // What came meanwhile is another's to lead.
-  if (waiting_.empty()) {
-    --computing_;
-  } else {
-    waiting_.front()->leads = true;
-    waiting_.front()->changed.notify_one();
   }
   return std::move(job.hex);
 }
 
-/// For those that have waited longest, as many as go side by side.
-void Md5Together::lead(std::unique_lock<std::mutex>& lock) {
+void Md5Together::appoint(const Job* busy) {
+  if (gathering_ || computing_ >= at_once_) return;
+  const auto free = std::find_if(waiting_.begin(), waiting_.end(), [&](const Job* job) { return job != busy; });
+  if (free == waiting_.end()) return;
+  gathering_ = true;
+  (*free)->leads = true;
+  (*free)->changed.notify_one();
+}
+
+/// For those that have waited longest, as many as go side by side; `job` itself may have to wait for another turn.
+void Md5Together::lead(std::unique_lock<std::mutex>& lock, Job& job) {
   gathered_.wait_for(lock, kGather, [this] { return waiting_.size() >= codec::kMd5Lanes || away_ == 0; });
   const auto count = static_cast<std::ptrdiff_t>(std::min(waiting_.size(), codec::kMd5Lanes));
   const std::vector<Job*> jobs(waiting_.begin(), waiting_.begin() + count);
   waiting_.erase(waiting_.begin(), waiting_.begin() + count);
+  job.leads = gathering_ = false;
+  ++computing_;
+  appoint(&job);
   lock.unlock();
   std::vector<std::string_view> messages;
-  for (const Job* job : jobs) messages.push_back(job->bytes);
+  for (const Job* each : jobs) messages.push_back(each->bytes);
   std::vector<std::string> found;
   compute_all(messages, found);
   lock.lock();
+  --computing_;
   for (std::size_t i = 0; i < jobs.size(); ++i) {
     jobs[i]->hex = std::move(found[i]);
     jobs[i]->done = true;
     jobs[i]->changed.notify_one();
   }
+  appoint(nullptr);
 }
 
 }  // namespace headrace::s3

@@ -10,8 +10,10 @@
 namespace headrace::s3 {
 namespace {
 
-TEST(Md5Together, ManyThreadsEachGetTheirOwn) {
-  Md5Together together{1};
+class Md5TogetherTest : public testing::TestWithParam<unsigned> {};
+
+TEST_P(Md5TogetherTest, ManyThreadsEachGetTheirOwn) {
+  Md5Together together{GetParam()};
   constexpr std::size_t kThreads = 24;
   std::vector<std::string> bodies;
   for (std::size_t i = 0; i < kThreads; ++i) bodies.emplace_back(i % 5 == 0 ? i : 40'000 + 7 * i, static_cast<char>('a' + i));
@@ -28,6 +30,8 @@ TEST(Md5Together, ManyThreadsEachGetTheirOwn) {
     EXPECT_EQ(found[i], codec::md5_hex({&body, 1}).front()) << i;
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(Threads, Md5TogetherTest, testing::Values(1, 2, 4));
 
 }  // namespace
 }  // namespace headrace::s3

@@ -327,7 +327,8 @@ void RunRecords::add_end(Batch& batch, const AttemptPath& attempt, const Manifes
 
 Result<bool> RunRecords::is_done(const AttemptPath& attempt) {
   const std::string key = HR_TRY(task_key(identity_.flow, attempt.task));
-  return HR_TRY(data_.size(fmt::format("{}/{}.DONE.lock", key, attempt.attempt))).has_value();
+  if (!HR_TRY(data_.size(fmt::format("{}/{}.DONE.lock", key, attempt.attempt)))) return false;
+  return HR_TRY(meta_.size(key + "/" + kSelf)).has_value();
 }
 
 Result<void> RunRecords::ended(const AttemptPath& attempt, const ProcessEnd& end) {

@@ -90,7 +90,7 @@ class RunRecords {
   Result<void> restore(const AttemptPath& attempt, const Manifest* manifest, bool ok, const std::vector<Field>& fields, WallTime now);
   /// The metadata part of `begin` for an attempt that was asked for and never ran.
   Result<void> note_unstarted(const AttemptPath& attempt, const std::vector<Field>& fields, WallTime now);
-  /// Whether the attempt has its DONE.
+  /// Whether the attempt has its DONE, and its task is known to clients.
   Result<bool> is_done(const AttemptPath& attempt);
   /// `N.runtime`.
   Result<void> ended(const AttemptPath& attempt, const ProcessEnd& end);

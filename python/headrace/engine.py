@@ -162,7 +162,7 @@ def start_engine(arguments: List[str], environment: Dict[str, str], door: Option
     if door is not None:
         files.insert(0, (os.POSIX_SPAWN_DUP2, door, 3))
     try:
-        # A group of its own: Ctrl-C is for the script, and the engine ends with it.
+        # A group of its own: Ctrl-C is for the script, and an engine with a door ends with it.
         return os.posix_spawn(path, [path] + arguments, environment, file_actions=files, setpgroup=0)
     except OSError as error:
         raise _not_started(path, error) from error

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import sys
 import zlib
 from typing import Any, Dict, List, Optional, Tuple
@@ -19,6 +20,8 @@ from .unbounded import UBF_CONTROL, UBF_TASK
 
 #: As the agent's: one variable of the environment may hold 128 KiB.
 _PIECE_CHARACTERS_MAX = 96 << 10
+#: A task id that is a number in the spec too.
+_NUMBER = re.compile(r"0|[1-9][0-9]{0,17}")
 _PARTS = {UBF_CONTROL: "control", UBF_TASK: "worker"}
 
 
@@ -49,7 +52,7 @@ def _input_items(run_id: str, paths: List[str]) -> List[List[Any]]:
             raise CommandException(
                 "The input *%s* is of another run than --run-id *%s*: a step's inputs are tasks of its own run." % (path, run_id)
             )
-        number = int(task) if task.isdigit() and str(int(task)) == task else None
+        number = int(task) if _NUMBER.fullmatch(task) else None
         last = items[-1] if items else None
         if number is None:
             items.append([step, task])
@@ -122,7 +125,8 @@ def attempt_spec(obj: Any, step_name: str, options: Dict[str, Any]) -> Dict[str,
 def _nodes(options: Dict[str, Any]) -> Tuple[int, int]:
     """(nodes of the @parallel step, the node that this task is)."""
     nodes = options["num_parallel"] or int(os.environ.get("MF_PARALLEL_NUM_NODES", "1"))
-    return nodes, options["split_index"] or 0
+    node = options["split_index"]
+    return nodes, int(os.environ.get("MF_PARALLEL_NODE_INDEX", "0")) if node is None else node
 
 
 def _start(arguments: List[str], spec: Dict[str, Any], door: Optional[int]) -> int:
@@ -130,7 +134,8 @@ def _start(arguments: List[str], spec: Dict[str, Any], door: Optional[int]) -> i
     from .engine import engine_environment, start_engine
 
     text = json.dumps(spec)
-    environment = engine_environment()
+    # In a pod the agent's own may be there still.
+    environment = {name: value for name, value in engine_environment().items() if not name.startswith("HEADRACE_AGENT_SPEC")}
     for i in range(0, len(text), _PIECE_CHARACTERS_MAX):
         environment["HEADRACE_AGENT_SPEC_%d" % (i // _PIECE_CHARACTERS_MAX)] = text[i : i + _PIECE_CHARACTERS_MAX]
     return start_engine(["attempt"] + arguments, environment, door)
@@ -140,13 +145,22 @@ def run_alone(obj: Any, spec: Dict[str, Any]) -> int:
     """Runs the attempt in this process. Returns the exit code of the process."""
     import _socket
 
+    from .engine import engine_path
     from .task import run_attempt
 
+    engine_path()  # says what is wrong with it
     mine, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
-    try:
-        _start(["--metadata-root", obj.metadata.root, "--door-fd", "3"], spec, theirs.fileno())
-    finally:
-        theirs.close()
+    # No child of this process: a step may wait for all the processes that it has started.
+    between = os.fork()
+    if between == 0:
+        code = 1
+        try:
+            _start(["--metadata-root", obj.metadata.root, "--door-fd", "3"], spec, theirs.fileno())
+            code = 0
+        finally:
+            os._exit(code)
+    theirs.close()
+    os.waitpid(between, 0)
     return run_attempt(obj.flow, Door(mine.detach()))
 
 

@@ -122,6 +122,8 @@ def resume(
         )
     if run_id is not None and _is_integer(run_id):
         raise CommandException("run-id %s cannot be an integer" % run_id)
+    if run_id is not None and run_id == origin_run_id:
+        raise CommandException("The run *%s* cannot be resumed into itself: give another --run-id." % run_id)
     if reentrant and not (clone_only and run_id and resume_identifier):
         raise CommandException(
             "`resume --reentrant` is for several commands that clone one run together, and needs --clone-only, --run-id and "

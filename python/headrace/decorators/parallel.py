@@ -93,7 +93,8 @@ ParallelDecorator.__module__ = "metaflow.plugins.parallel_decorator"
 
 def set_environment(num_nodes: int, node_index: int, control_task_id: Any) -> None:
     """Sets the variables that `current.parallel` and frameworks read. Nodes that are pods are told where node 0 is, or are it."""
-    main_ip = os.environ.get("HEADRACE_PARALLEL_MAIN_IP") or os.environ.get("HEADRACE_POD_IP") or "127.0.0.1"
+    names = ("HEADRACE_PARALLEL_MAIN_IP", "HEADRACE_POD_IP", "MF_PARALLEL_MAIN_IP")
+    main_ip = next(filter(None, map(os.environ.get, names)), "127.0.0.1")
     os.environ.update(
         {
             "MF_PARALLEL_MAIN_IP": main_ip,
