@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "codec/hex.h"
+
 namespace headrace::codec {
 
 namespace {
@@ -100,16 +102,12 @@ class Message {
 };
 
 std::string hex_of(const State& state, std::size_t lane) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string hex;
+  std::array<unsigned char, 16> digest;
+  std::size_t at = 0;
   for (const std::uint32_t word : {state.a[lane], state.b[lane], state.c[lane], state.d[lane]}) {
-    for (unsigned i = 0; i < 4; ++i) {
-      const unsigned byte = (word >> (8 * i)) & 0xff;
-      hex += kDigits[byte >> 4];
-      hex += kDigits[byte & 15];
-    }
+    for (unsigned i = 0; i < 4; ++i) digest[at++] = static_cast<unsigned char>(word >> (8 * i));
   }
-  return hex;
+  return to_hex(digest);
 }
 
 /// Of at most kMd5Lanes messages.

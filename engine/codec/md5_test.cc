@@ -5,6 +5,7 @@
 #include <openssl/evp.h>
 
 #include "base/random.h"
+#include "codec/hex.h"
 
 namespace headrace::codec {
 namespace {
@@ -21,12 +22,7 @@ std::string by_openssl(std::string_view message) {
   unsigned char digest[EVP_MAX_MD_SIZE];
   unsigned size = 0;
   EXPECT_EQ(EVP_Digest(message.data(), message.size(), digest, &size, EVP_md5(), nullptr), 1);
-  std::string hex;
-  for (unsigned i = 0; i < size; ++i) {
-    hex += "0123456789abcdef"[digest[i] >> 4];
-    hex += "0123456789abcdef"[digest[i] & 15];
-  }
-  return hex;
+  return to_hex({digest, size});
 }
 
 TEST(Md5, AnyLengthsSideBySide) {

@@ -5,6 +5,7 @@
 #include <openssl/evp.h>
 
 #include "base/check.h"
+#include "codec/hex.h"
 
 namespace headrace::codec {
 
@@ -32,14 +33,7 @@ std::string Sha1::finish_hex() {
   unsigned size = 0;
   HR_CHECK(EVP_DigestFinal_ex(context_->evp, digest, &size) == 1);
   HR_CHECK(size == 20);
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string hex;
-  hex.reserve(40);
-  for (unsigned i = 0; i < size; ++i) {
-    hex += kDigits[digest[i] >> 4];
-    hex += kDigits[digest[i] & 15];
-  }
-  return hex;
+  return to_hex({digest, size});
 }
 
 std::string sha1_hex(std::string_view bytes) {

@@ -6,6 +6,7 @@
 
 #include <openssl/evp.h>
 
+#include "codec/hex.h"
 #include "codec/md5.h"
 
 namespace headrace::s3 {
@@ -20,21 +21,14 @@ std::string md5_alone(std::string_view bytes) {
   unsigned char digest[EVP_MAX_MD_SIZE];
   unsigned size = 0;
   if (EVP_Digest(bytes.data(), bytes.size(), digest, &size, EVP_md5(), nullptr) != 1) return "";
-  static constexpr char kDigits[] = "0123456789abcdef";
-  std::string hex;
-  for (unsigned i = 0; i < size; ++i) {
-    hex += kDigits[digest[i] >> 4U];
-    hex += kDigits[digest[i] & 15U];
-  }
-  return hex;
+  return codec::to_hex({digest, size});
 }
 
-void compute_all(const std::vector<std::string_view>& messages, std::vector<std::string>& found) {
-  if (messages.size() >= kLanesMin) {
-    found = codec::md5_hex(messages);
-    return;
-  }
+std::vector<std::string> md5_of_each(const std::vector<std::string_view>& messages) {
+  if (messages.size() >= kLanesMin) return codec::md5_hex(messages);
+  std::vector<std::string> found;
   for (const std::string_view message : messages) found.push_back(md5_alone(message));
+  return found;
 }
 
 }  // namespace
@@ -99,8 +93,7 @@ void Md5Together::lead(std::unique_lock<std::mutex>& lock, Job& job) {
   lock.unlock();
   std::vector<std::string_view> messages;
   for (const Job* each : jobs) messages.push_back(each->bytes);
-  std::vector<std::string> found;
-  compute_all(messages, found);
+  std::vector<std::string> found = md5_of_each(messages);
   lock.lock();
   --computing_;
   for (std::size_t i = 0; i < jobs.size(); ++i) {
