@@ -10,20 +10,13 @@ import errno
 import os
 from typing import Any
 
+from ..memory import Pinned
+
 # One call copies at most this much, so that a signal is not held back for long.
 _STEP_BYTES = 256 << 20
-_PYBUF_SIMPLE = 0
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.process_vm_readv.restype = ctypes.c_ssize_t
 _libc.process_vm_readv.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_ulong, ctypes.c_void_p, ctypes.c_ulong, ctypes.c_ulong]
-
-
-class _PyBuffer(ctypes.Structure):
-    """`Py_buffer` of Python's C interface."""
-
-    _fields_ = [("buf", ctypes.c_void_p), ("obj", ctypes.py_object), ("len", ctypes.c_ssize_t), ("itemsize", ctypes.c_ssize_t),
-                ("readonly", ctypes.c_int), ("ndim", ctypes.c_int), ("format", ctypes.c_char_p), ("shape", ctypes.c_void_p),
-                ("strides", ctypes.c_void_p), ("suboffsets", ctypes.c_void_p), ("internal", ctypes.c_void_p)]
 
 
 class _Piece(ctypes.Structure):
@@ -34,12 +27,8 @@ class _Piece(ctypes.Structure):
 
 def address_of(buffer: Any) -> int:
     """Where the bytes of `buffer` (bytes, memoryview, mmap, ...) begin; valid for as long as the caller keeps it."""
-    view = _PyBuffer()
-    ctypes.pythonapi.PyObject_GetBuffer(ctypes.py_object(buffer), ctypes.byref(view), _PYBUF_SIMPLE)
-    try:
-        return view.buf or 0
-    finally:
-        ctypes.pythonapi.PyBuffer_Release(ctypes.byref(view))
+    with Pinned(buffer) as address:
+        return address
 
 
 def copy_from(pid: int, address: int, size: int, to: int) -> None:

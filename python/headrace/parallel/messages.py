@@ -22,6 +22,7 @@ import socket
 import struct
 from typing import Any, List, NamedTuple, Sequence
 
+from ..memory import prefer_huge_pages
 from . import memory
 
 INLINE_BYTES = 64 * 1024
@@ -29,8 +30,6 @@ DATAGRAM_MAX = INLINE_BYTES + 4096
 HEADER = struct.Struct("<ccqqq")  # kind, form, first position, count, nanoseconds of work
 HELD_TABLE = struct.Struct("<qqq")  # address, rows, how many of them are buffers
 HELD_ROW = struct.Struct("<qq")  # address, size
-# Mappings from here on are worth huge pages.
-HUGE_PAGE_BYTES = 2 << 20
 
 # Parent to worker.
 ITEMS = b"i"  # pickled items
@@ -179,20 +178,12 @@ def _load_held(pid: int, table_at: int, rows: int, buffer_count: int) -> Any:
     sizes = [size for _, size in held]
     steps = [size + -size % mmap.PAGESIZE for size in sizes[:buffer_count]] + sizes[buffer_count:]
     mapped = mmap.mmap(-1, sum(steps) or 1, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    if len(mapped) >= HUGE_PAGE_BYTES:
-        _advise_huge_pages(mapped)
     to = memory.address_of(mapped)
+    prefer_huge_pages(to, len(mapped))
     for (address, size), step in zip(held, steps):
         memory.copy_from(pid, address, size, to)
         to += step
     return _unpickle(memoryview(mapped), sizes[:buffer_count])
-
-
-def _advise_huge_pages(mapped: mmap.mmap) -> None:
-    try:
-        mapped.madvise(mmap.MADV_HUGEPAGE)
-    except (OSError, AttributeError):
-        pass  # A kernel without them: small pages do.
 
 
 def _load_file(fd: int, lengths: "bytes | memoryview") -> Any:
