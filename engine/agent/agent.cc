@@ -53,7 +53,7 @@ Agent::Agent(Parts parts, wire::AgentSpec spec, Surroundings surroundings)
       records_(parts.data, parts.meta, facts_.identity),
       blobs_(parts.data, facts_.identity.flow),
       manifests_(parts.pool, parts.data, facts_.identity.flow),
-      other_nodes_(assignment_),
+      other_nodes_(assignment_, assignment_.num_parallel - 1),
       session_(services(), assignment_, assignment_.part == attempt::Part::control ? &other_nodes_ : nullptr),
       log_(parts.loop, parts.pool, parts.data, log_settings(spec_, assignment_, parts.random)),
       output_(parts.loop, parts.out, log_),

@@ -19,26 +19,17 @@ std::string minor_of(const std::string& sys_version) {
 }  // namespace
 
 attempt::RunFacts facts_of(const wire::AgentSpec& spec, const std::string& python_version, std::string metadata_root) {
-  attempt::RunFacts facts{
-      .identity = {.flow = FlowName(spec.flow),
-                   .run = spec.run,
-                   .user = spec.user,
-                   .tags = spec.tags,
-                   .system_tags = spec.sys_tags,
-                   .datastore_type = spec.datastore_type,
-                   .datastore_root = spec.datastore_root},
-      .space = spec.namespace_,
-      .metadata_root = std::move(metadata_root),
-      .sys_version = python_version.empty() ? spec.sys_version : python_version,
-      .origin_run = spec.origin_run,
-      .fields = {},
-  };
-  if (!spec.code.sha.empty()) facts.identity.package = store::PackageRecord{.sha = spec.code.sha, .url = spec.code.url, .metadata = spec.code.metadata};
+  attempt::RunFacts facts = attempt::facts_of(spec, spec.fields, std::move(metadata_root));
+  facts.identity.run = spec.run;
+  if (!spec.code.sha.empty()) {
+    facts.identity.package = store::PackageRecord{.sha = spec.code.sha, .url = spec.code.url, .metadata = spec.code.metadata};
+  }
+  facts.origin_run = spec.origin_run;
   if (spec.origin_run) facts.identity.origin_run_id = *spec.origin_run;
-  for (const wire::MetadataField& field : spec.fields) {
-    store::Field made{.name = field.field, .type = field.type, .value = field.value, .tags = field.tags};
-    if (made.name == "python_version" && !python_version.empty()) made.value = number_of(python_version);
-    facts.fields.push_back(std::move(made));
+  if (python_version.empty()) return facts;
+  facts.sys_version = python_version;
+  for (store::Field& field : facts.fields) {
+    if (field.name == "python_version") field.value = number_of(python_version);
   }
   return facts;
 }

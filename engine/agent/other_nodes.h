@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "attempt/assignment.h"
@@ -7,14 +9,15 @@
 
 namespace headrace::agent {
 
-/// What a control task hears of the other nodes of its @parallel step: their names. The run's launcher has started their pods by itself,
-/// waits for them, and ends this pod when one of them fails.
+/// What a control task hears of the other nodes of its @parallel step: their names. Who runs this one runs them too, and looks after them:
+/// the launcher of a run with pods has started theirs by itself, waits for them, and ends this pod when one of them fails.
 class OtherNodes final : public attempt::Workers {
  public:
-  explicit OtherNodes(const attempt::Assignment& control) : control_(control) {}
+  /// `count`: how many others there are; unset if nobody has said. `control` must outlive it.
+  OtherNodes(const attempt::Assignment& control, std::optional<std::int64_t> count) : control_(control), count_(count) {}
 
   loop::Async<Result<std::vector<TaskPath>>> start(std::int64_t count) override {
-    if (count != control_.num_parallel - 1) {
+    if (count_ && count != *count_) {
       co_return Error{.kind = Kind::misuse, .what = "the pods of a @parallel step are as many as `num_parallel` said"};
     }
     std::vector<TaskPath> paths;
@@ -25,6 +28,7 @@ class OtherNodes final : public attempt::Workers {
 
  private:
   const attempt::Assignment& control_;
+  std::optional<std::int64_t> count_;
 };
 
 }  // namespace headrace::agent

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/ids.h"
@@ -20,6 +21,29 @@ struct RunFacts {
   std::optional<std::string> origin_run;  ///< of a resumed run
   std::vector<store::Field> fields;    ///< metadata written for every attempt: runtime, user, script-name, ...
 };
+
+/// What a spec of the wire (`wire::RunSpec`, `wire::AgentSpec`) says of them; `fields` is the spec's own list. The run is not named yet.
+template <class Spec>
+RunFacts facts_of(const Spec& spec, const std::vector<wire::MetadataField>& fields, std::string metadata_root) {
+  RunFacts facts{
+      .identity = {.flow = FlowName(spec.flow),
+                   .run = {},
+                   .user = spec.user,
+                   .tags = spec.tags,
+                   .system_tags = spec.sys_tags,
+                   .datastore_type = spec.datastore_type,
+                   .datastore_root = spec.datastore_root},
+      .space = spec.namespace_,
+      .metadata_root = std::move(metadata_root),
+      .sys_version = spec.sys_version,
+      .origin_run = {},
+      .fields = {},
+  };
+  for (const wire::MetadataField& field : fields) {
+    facts.fields.push_back({.name = field.field, .type = field.type, .value = field.value, .tags = field.tags});
+  }
+  return facts;
+}
 
 /// Whether an attempt belongs to a @parallel step, and as what.
 using Part = wire::ParallelRole;

@@ -3,7 +3,6 @@
 #include <sys/resource.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstdlib>
 #include <map>
 #include <memory>
@@ -14,6 +13,8 @@
 #include <fmt/format.h>
 
 #include "cli/cluster.h"
+#include "cli/command.h"
+#include "cli/run_stores.h"
 #include "console/error_block.h"
 #include "console/output.h"
 #include "launch/host_launcher.h"
@@ -38,12 +39,9 @@ Result<Options> parse(std::span<const std::string> arguments) {
   Options options;
   for (std::size_t i = 0; i < arguments.size(); i += 2) {
     int* target = arguments[i] == "--spec-fd" ? &options.spec_fd : arguments[i] == "--host-fd" ? &options.host_fd : nullptr;
-    bool ok = target && i + 1 < arguments.size();
-    if (ok) {
-      const std::string& text = arguments[i + 1];
-      ok = std::from_chars(text.data(), text.data() + text.size(), *target).ptr == text.data() + text.size() && *target >= 0;
-    }
-    if (!ok) {
+    const auto fd = target && i + 1 < arguments.size() ? parse_descriptor(arguments[i + 1]) : std::nullopt;
+    if (fd) *target = *fd;
+    if (!fd) {
       return Error{.kind = Kind::misuse,
                    .what = fmt::format("`headrace conduct` does not understand `{}`", arguments[i]),
                    .next = "it is started by `python flow.py run`"};
@@ -68,18 +66,16 @@ void raise_descriptor_limit() {
 
 /// The datastores of one run.
 struct Datastores {
-  std::unique_ptr<store::Backend> data;
-  std::unique_ptr<store::Backend> meta;        ///< null: `data` is that too
-  std::unique_ptr<store::CopyingBackend> copy;  ///< over `meta`, where the datastore can be read from elsewhere
+  RunStores run;
+  std::unique_ptr<store::CopyingBackend> copy;  ///< over the metadata, where the datastore can be read from elsewhere
   std::unique_ptr<store::Backend> input_data;  ///< spin: where the inputs are
 };
 
 Result<Datastores> open_datastores(const wire::RunSpec& spec) {
   Datastores opened;
-  opened.data = HR_TRY(store::open_backend(spec.datastore_type, spec.datastore_root));
-  if (spec.metadata_root != spec.datastore_root) opened.meta = HR_TRY(store::open_backend("local", spec.metadata_root));
-  if (opened.meta && spec.datastore_type == store::kS3Type) {
-    opened.copy = std::make_unique<store::CopyingBackend>(*opened.meta, *opened.data, FlowName(spec.flow));
+  opened.run = HR_TRY(open_run_stores(spec.datastore_type, spec.datastore_root, spec.metadata_root));
+  if (opened.run.other_meta && spec.datastore_type == store::kS3Type) {
+    opened.copy = std::make_unique<store::CopyingBackend>(opened.run.meta(), *opened.run.data, FlowName(spec.flow));
   }
   if (spec.spin) opened.input_data = HR_TRY(store::open_backend({}, spec.spin->input_root));
   return opened;
@@ -108,11 +104,10 @@ int conduct(Options options, console::Output& out, console::Output& err) {
     }
     cluster = std::move(*opened);
   }
-  store::Backend& own_meta = stores->meta ? *stores->meta : *stores->data;
   run::Driver driver(run::Parts{.loop = event_loop,
                                 .pool = pool,
-                                .data = *stores->data,
-                                .meta = stores->copy ? *stores->copy : own_meta,
+                                .data = *stores->run.data,
+                                .meta = stores->copy ? *stores->copy : stores->run.meta(),
                                 .launcher = launcher,
                                 .out = out,
                                 .err = err,

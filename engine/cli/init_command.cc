@@ -1,52 +1,34 @@
 #include "cli/init_command.h"
 
-#include <charconv>
 #include <chrono>
-#include <memory>
 
 #include <fmt/format.h>
 
-#include "console/error_block.h"
-#include "console/output.h"
+#include "cli/command.h"
+#include "cli/run_stores.h"
 #include "loop/unique_fd.h"
 #include "run/run_values.h"
-#include "store/open_backend.h"
 #include "wire/flow_spec.h"
 
 namespace headrace::cli {
 
 namespace {
 
-Result<int> parse(std::span<const std::string> arguments) {
-  int fd = -1;
-  bool ok = arguments.size() == 2 && arguments[0] == "--spec-fd";
-  if (ok) {
-    const std::string& text = arguments[1];
-    ok = std::from_chars(text.data(), text.data() + text.size(), fd).ptr == text.data() + text.size() && fd >= 0;
-  }
-  if (ok) return fd;
-  return Error{.kind = Kind::misuse, .what = "`headrace init` needs --spec-fd", .next = "it is started by `python flow.py init`"};
-}
-
 Result<void> init(std::span<const std::string> arguments) {
-  const loop::UniqueFd fd(HR_TRY(parse(arguments)));
-  const wire::RunSpec spec = HR_TRY(wire::read_run_spec(fd.get()));
+  const auto fd = arguments.size() == 2 && arguments[0] == "--spec-fd" ? parse_descriptor(arguments[1]) : std::nullopt;
+  if (!fd) {
+    return Error{.kind = Kind::misuse, .what = "`headrace init` needs --spec-fd", .next = "it is started by `python flow.py init`"};
+  }
+  const loop::UniqueFd spec_fd(*fd);
+  const wire::RunSpec spec = HR_TRY(wire::read_run_spec(spec_fd.get()));
   if (!spec.init) return Error{.kind = Kind::misuse, .what = fmt::format("`headrace init` got the spec of `{}`", to_string(spec.command))};
-  const auto data = HR_TRY(store::open_backend(spec.datastore_type, spec.datastore_root));
-  std::unique_ptr<store::Backend> meta;
-  if (spec.metadata_root != spec.datastore_root) meta = HR_TRY(store::open_backend(store::kLocalType, spec.metadata_root));
-  return run::init_run(spec, *data, meta ? *meta : *data, std::chrono::time_point_cast<WallTime::duration>(WallTime::clock::now()));
+  const RunStores stores = HR_TRY(open_run_stores(spec.datastore_type, spec.datastore_root, spec.metadata_root));
+  const auto now = std::chrono::time_point_cast<WallTime::duration>(WallTime::clock::now());
+  return run::init_run(spec, *stores.data, stores.meta(), now);
 }
 
 }  // namespace
 
-int init_command(std::span<const std::string> arguments) {
-  const auto done = init(arguments);
-  if (done) return 0;
-  console::Output err(2);
-  console::error_block(err, done.error());
-  err.drain(2s);
-  return 1;
-}
+int init_command(std::span<const std::string> arguments) { return end_command(init(arguments)); }
 
 }  // namespace headrace::cli

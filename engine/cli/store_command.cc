@@ -2,11 +2,11 @@
 
 #include <sys/socket.h>
 
-#include <charconv>
 #include <csignal>
 #include <cstdio>
 #include <utility>
 
+#include "cli/command.h"
 #include "cli/store_channel.h"
 #include "loop/datagram_socket.h"
 #include "store/open_backend.h"
@@ -57,11 +57,9 @@ int usage() {
 }  // namespace
 
 int store_command(std::span<const std::string> arguments) {
-  int door_fd = -1;
-  if (arguments.size() != 2 || arguments[0] != "--door-fd") return usage();
-  const std::string& text = arguments[1];
-  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), door_fd);
-  if (parsed.ec != std::errc{} || parsed.ptr != text.data() + text.size() || door_fd < 0) return usage();
+  const auto parsed = arguments.size() == 2 && arguments[0] == "--door-fd" ? parse_descriptor(arguments[1]) : std::nullopt;
+  if (!parsed) return usage();
+  const int door_fd = *parsed;
   int type = 0;
   socklen_t length = sizeof type;
   if (::getsockopt(door_fd, SOL_SOCKET, SO_TYPE, &type, &length) != 0 || type != SOCK_SEQPACKET) {

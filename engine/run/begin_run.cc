@@ -35,7 +35,7 @@ Result<void> write_file(const std::string& path, std::string_view text) {
 loop::Async<Result<void>> Driver::begin_run() {
   auto possible = refuse_what_cannot_run();
   if (!possible) co_return std::move(possible).error();
-  facts_ = facts_of(spec_);
+  facts_ = attempt::facts_of(spec_, spec_.sysmeta, spec_.metadata_root);
   if (spec_.resume) {
     facts_.origin_run = spec_.resume->origin_run_id;
     facts_.identity.origin_run_id = spec_.resume->origin_run_id;

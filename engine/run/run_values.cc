@@ -10,6 +10,7 @@
 #include <string>
 #include <utility>
 
+#include "attempt/assignment.h"
 #include "codec/gzip.h"
 #include "loop/unique_fd.h"
 #include "store/open_backend.h"
@@ -40,29 +41,7 @@ Result<void> store_include(const wire::IncludedFile& file) {
   return {};
 }
 
-}  // namespace
-
-attempt::RunFacts facts_of(const wire::RunSpec& spec) {
-  attempt::RunFacts facts{
-      .identity = {.flow = FlowName(spec.flow),
-                   .run = {},
-                   .user = spec.user,
-                   .tags = spec.tags,
-                   .system_tags = spec.sys_tags,
-                   .datastore_type = spec.datastore_type,
-                   .datastore_root = spec.datastore_root},
-      .space = spec.namespace_,
-      .metadata_root = spec.metadata_root,
-      .sys_version = spec.sys_version,
-      .origin_run = {},
-      .fields = {},
-  };
-  for (const wire::MetadataField& field : spec.sysmeta) {
-    facts.fields.push_back(store::Field{.name = field.field, .type = field.type, .value = field.value, .tags = field.tags});
-  }
-  return facts;
-}
-
+/// Metadata of `_parameters`: that of every attempt, and the steps that the graph begins and ends with.
 std::vector<store::Field> fields_of_parameters(const wire::RunSpec& spec, std::vector<store::Field> fields) {
   auto end_point = [&](const char* name, flow::StepIndex step) {
     fields.push_back(store::Field{
@@ -72,6 +51,8 @@ std::vector<store::Field> fields_of_parameters(const wire::RunSpec& spec, std::v
   end_point("end_step", spec.graph.end());
   return fields;
 }
+
+}  // namespace
 
 Result<void> store_includes(const wire::RunSpec& spec) {
   for (const wire::IncludedFile& file : spec.includes) HR_TRY(store_include(file));
@@ -97,7 +78,7 @@ Result<store::Manifest> store_values(store::RunRecords& records, store::BlobStor
 
 Result<void> init_run(const wire::RunSpec& spec, store::Backend& data, store::Backend& meta, WallTime now) {
   HR_TRY(data.check());
-  attempt::RunFacts facts = facts_of(spec);
+  attempt::RunFacts facts = attempt::facts_of(spec, spec.sysmeta, spec.metadata_root);
   facts.identity.run = RunId(spec.init->run_id);
   HR_TRY(store::RunRecords::register_run(meta, facts.identity, now));
   HR_TRY(store_includes(spec));

@@ -2,7 +2,6 @@
 
 #include <vector>
 
-#include "attempt/assignment.h"
 #include "base/result.h"
 #include "base/time.h"
 #include "store/backend.h"
@@ -12,12 +11,6 @@
 
 /// What a run stores before its first task. What stores blocks (worker pool).
 namespace headrace::run {
-
-/// What all attempts of the run have in common; the run's id is not known yet.
-[[nodiscard]] attempt::RunFacts facts_of(const wire::RunSpec& spec);
-
-/// Metadata of `_parameters`: that of every attempt, and the steps that the graph begins and ends with.
-[[nodiscard]] std::vector<store::Field> fields_of_parameters(const wire::RunSpec& spec, std::vector<store::Field> fields);
 
 /// Stores the files of IncludeFile where their URLs say.
 Result<void> store_includes(const wire::RunSpec& spec);

@@ -1,11 +1,10 @@
 #include "wire/flow_spec.h"
 
-#include <unistd.h>
-
-#include <cerrno>
 #include <utility>
 
 #include <fmt/format.h>
+
+#include "wire/memory_file.h"
 
 namespace headrace::wire {
 namespace {
@@ -306,15 +305,8 @@ Result<RunSpec> parse_run_spec(std::string_view bytes) {
 }
 
 Result<RunSpec> read_run_spec(int fd) {
-  std::string bytes;
-  std::string piece(std::size_t{1} << 16, '\0');
-  for (;;) {
-    const ssize_t got = ::pread(fd, piece.data(), piece.size(), static_cast<off_t>(bytes.size()));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return system_error(errno, "the flow spec cannot be read").at(fmt::format("descriptor {}", fd));
-    if (got == 0) return parse_run_spec(bytes);
-    bytes.append(piece.data(), static_cast<std::size_t>(got));
-  }
+  const std::string bytes = HR_TRY(read_memory_file(fd, "the flow spec"));
+  return parse_run_spec(bytes);
 }
 
 }  // namespace headrace::wire

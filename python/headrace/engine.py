@@ -149,18 +149,20 @@ def _spawn_store(environment: Dict[str, str]) -> Door:
     return Door(mine.detach())
 
 
-def start_engine(arguments: List[str], environment: Dict[str, str], door: Optional[int]) -> int:
+def start_engine(arguments: List[str], environment: Dict[str, str], door: Optional[int], stdin: Optional[int] = None) -> int:
     """Starts the engine beside this process; its pid. Raises EngineMissing.
 
-    door: becomes its descriptor 3, if there is one; of the others it gets stderr.
+    door: becomes its descriptor 3, if there is one. stdin: a descriptor; default: /dev/null. stdout is /dev/null.
     """
     path = engine_path()
-    files: List[Any] = [
-        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-        (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
-    ]
+    files: List[Any] = []
+    if stdin is not None:
+        files.append((os.POSIX_SPAWN_DUP2, stdin, 0))
     if door is not None:
-        files.insert(0, (os.POSIX_SPAWN_DUP2, door, 3))
+        files.append((os.POSIX_SPAWN_DUP2, door, 3))
+    if stdin is None:
+        files.append((os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0))
+    files.append((os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0))
     try:
         # A group of its own: Ctrl-C is for the script, and an engine with a door ends with it.
         return os.posix_spawn(path, [path] + arguments, environment, file_actions=files, setpgroup=0)

@@ -5,10 +5,8 @@ The attempt runs in this process. Its records are written by `headrace attempt`,
 
 from __future__ import annotations
 
-import base64
 import json
 import os
-import re
 import sys
 import zlib
 from typing import Any, Dict, List, Optional, Tuple
@@ -18,49 +16,28 @@ from .channel import Door
 from .errors import CommandException
 from .unbounded import UBF_CONTROL, UBF_TASK
 
-#: As the agent's: one variable of the environment may hold 128 KiB.
-_PIECE_CHARACTERS_MAX = 96 << 10
-#: A task id that is a number in the spec too.
-_NUMBER = re.compile(r"0|[1-9][0-9]{0,17}")
 _PARTS = {UBF_CONTROL: "control", UBF_TASK: "worker"}
 
 
-def input_paths(text: str) -> List[str]:
-    """`run/step/task` of each input. text: a comma list, `PREFIX:SUFFIX,SUFFIX`, or either one packed behind a `!`.
+def _inputs(text: str, run_id: str) -> List[List[str]]:
+    """[step, task] of each input that `--input-paths` names. Raises CommandException."""
+    from metaflow.util import decompress_list
 
-    Raises CommandException.
-    """
     try:
-        if text.startswith("!"):
-            text = zlib.decompress(zlib.decompress(base64.b64decode(text[1:]))).decode("utf-8")
+        paths = decompress_list(text)
     except (ValueError, zlib.error) as error:
         raise CommandException("--input-paths begins with `!`, but what follows cannot be unpacked: %s" % error) from None
-    prefix, colon, suffixes = text.partition(":")
-    paths = [prefix + suffix for suffix in suffixes.split(",")] if colon else text.split(",")
+    inputs = []
     for path in paths:
-        if path.count("/") != 2 or not all(path.split("/")):
+        run, *place = path.split("/")
+        if len(place) != 2 or not (run and all(place)):
             raise CommandException("--input-paths names *%s*, which is no task: a task is run/step/task." % path)
-    return paths
-
-
-def _input_items(run_id: str, paths: List[str]) -> List[List[Any]]:
-    """`inputs` of the agent's spec: ids that follow each other as one item."""
-    items: List[List[Any]] = []
-    for path in paths:
-        run, step, task = path.split("/")
         if run != run_id:
             raise CommandException(
                 "The input *%s* is of another run than --run-id *%s*: a step's inputs are tasks of its own run." % (path, run_id)
             )
-        number = int(task) if _NUMBER.fullmatch(task) else None
-        last = items[-1] if items else None
-        if number is None:
-            items.append([step, task])
-        elif last is not None and last[0] == step and isinstance(last[1], int) and sum(last[1:]) == number:
-            last[2] += 1
-        else:
-            items.append([step, number, 1])
-    return items
+        inputs.append(place)
+    return inputs
 
 
 def attempt_spec(obj: Any, step_name: str, options: Dict[str, Any]) -> Dict[str, Any]:
@@ -77,8 +54,8 @@ def attempt_spec(obj: Any, step_name: str, options: Dict[str, Any]) -> Dict[str,
     if not text and options["input_paths_filename"]:
         with open(options["input_paths_filename"], encoding="utf-8") as file:
             text = file.read().strip(" \n\"'")
-    paths = input_paths(text) if text else []
-    if not paths and not options["clone_only"]:
+    inputs = _inputs(text, run_id) if text else []
+    if not inputs and not options["clone_only"]:
         raise CommandException(
             "A step needs --input-paths: the tasks before it as run/step/task, for the first step those of `init`: "
             "%s/_parameters/TASK." % run_id
@@ -107,7 +84,7 @@ def attempt_spec(obj: Any, step_name: str, options: Dict[str, Any]) -> Dict[str,
         "max_user_code_retries": options["max_user_code_retries"],
         "split_index": options["split_index"],
         "join": obj.graph[step_name].type == "join",
-        "inputs": _input_items(run_id, paths),
+        "inputs": inputs,
         "parameters_task": "0",  # the first input has them, whatever it is
         "part": _PARTS.get(ubf, "none"),
         "num_parallel": nodes,
@@ -132,13 +109,13 @@ def _nodes(options: Dict[str, Any]) -> Tuple[int, int]:
 def _start(arguments: List[str], spec: Dict[str, Any], door: Optional[int]) -> int:
     """Starts `headrace attempt`; its pid. door: the engine's end, which it gets as descriptor 3."""
     from .engine import engine_environment, start_engine
+    from .spec import memory_file
 
-    text = json.dumps(spec)
-    # In a pod the agent's own may be there still.
-    environment = {name: value for name, value in engine_environment().items() if not name.startswith("HEADRACE_AGENT_SPEC")}
-    for i in range(0, len(text), _PIECE_CHARACTERS_MAX):
-        environment["HEADRACE_AGENT_SPEC_%d" % (i // _PIECE_CHARACTERS_MAX)] = text[i : i + _PIECE_CHARACTERS_MAX]
-    return start_engine(["attempt"] + arguments, environment, door)
+    text = memory_file("headrace-attempt", [json.dumps(spec).encode("ascii")])
+    try:
+        return start_engine(["attempt"] + arguments, engine_environment(), door, stdin=text)
+    finally:
+        os.close(text)
 
 
 def run_alone(obj: Any, spec: Dict[str, Any]) -> int:

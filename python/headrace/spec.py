@@ -170,7 +170,7 @@ def become_init(spec: Dict[str, Any], constants: List[Constant]) -> None:
 
 
 def _write_spec(spec: Dict[str, Any], constants: List[Constant], pods: Optional[Any]) -> int:
-    """The descriptor of a memory file with the spec's frame, at its beginning."""
+    """The `memory_file` with the spec's frame."""
     from .channel import encode_frame
 
     spec = dict(spec, wire=WIRE_VERSION, pods=pods.spec if pods else None)
@@ -178,8 +178,12 @@ def _write_spec(spec: Dict[str, Any], constants: List[Constant], pods: Optional[
         {"name": name, "type": kind, "encoding": "pickle-v4", "size": len(data)} for name, kind, data in constants
     ]
     pickles = [data for _, _, data in constants] + ([pods.package] if pods else [])
-    descriptor = os.memfd_create("headrace-flow-spec")
-    pieces = [encode_frame(0, spec, sum(map(len, pickles)))] + pickles
+    return memory_file("headrace-flow-spec", [encode_frame(0, spec, sum(map(len, pickles)))] + pickles)
+
+
+def memory_file(name: str, pieces: List[bytes]) -> int:
+    """The descriptor of a new memory file that holds `pieces`, at its beginning."""
+    descriptor = os.memfd_create(name)
     for piece in pieces:
         view = memoryview(piece)
         while view:

@@ -11,7 +11,7 @@ from .. import settings
 from ..errors import CommandException
 from ..identity import get_username, resolve_identity
 from ..pods import make_package
-from ..spec import Identity, Roots, base_spec, constants_of, start_run, sysmeta_of
+from ..spec import Constant, Identity, Roots, base_spec, constants_of, start_run, sysmeta_of
 from ..tags import validate_tags
 from . import context
 from .options import ParameterCommand, run_options, runner_options
@@ -64,6 +64,16 @@ def spec_of(
     store = obj.flow_datastore
     roots = Roots(store.TYPE, store.datastore_root, obj.metadata.root, settings.UI_URL or "")
     return base_spec(command, obj.flow, obj.graph, script, obj.entrypoint, roots, identity, limits, files)
+
+
+def gather_values(obj: Any, spec: Dict[str, Any], parameters: Dict[str, Any]) -> List[Constant]:
+    """What `_parameters` holds; the files that it includes are put into the spec, for the engine to store."""
+    from ..includefile import collected
+
+    with collected(obj.flow_datastore) as includes:
+        constants = constants_of(obj.flow, obj.graph, parameters, obj.config_options)
+    spec["includes"] = includes
+    return constants
 
 
 def _check_writable(option: str, path: str) -> None:
@@ -127,10 +137,6 @@ def run(
         (run_id_file, runner_attribute_file),
         user_namespace,
     )
-    from ..includefile import collected
-
-    with collected(obj.flow_datastore) as includes:
-        constants = constants_of(obj.flow, obj.graph, parameters, obj.config_options)
-    spec["includes"] = includes
+    constants = gather_values(obj, spec, parameters)
     specs = list(decospecs) + obj.tl_decospecs
     start_run(obj.flow, spec, constants, step_command(obj, specs), pods_of(obj, specs))

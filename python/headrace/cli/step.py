@@ -90,15 +90,11 @@ def spin_step(obj: Any, step_name: str) -> None:
 @click.option("--tag", "tags", multiple=True, help="Tags for this instance of the step.")
 @click.pass_obj
 def init(obj: Any, /, run_id: str, task_id: str, tags: Any, **parameters: Any) -> None:
-    from ..includefile import collected
-    from ..spec import become_init, constants_of
-    from .run import limits_of, spec_of
+    from ..spec import become_init
+    from .run import gather_values, limits_of, spec_of
 
     obj.environment.ask_git()
     obj.metadata.add_sticky_tags(tags=tags)
     spec = spec_of(obj, "init", limits_of(1, 1, 0), (None, None))
-    with collected(obj.flow_datastore) as includes:
-        constants = constants_of(obj.flow, obj.graph, parameters, obj.config_options)
-    spec["includes"] = includes
     spec["init"] = {"run_id": run_id, "task_id": task_id}
-    become_init(spec, constants)
+    become_init(spec, gather_values(obj, spec, parameters))
