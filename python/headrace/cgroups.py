@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from typing import List
 
@@ -32,3 +33,13 @@ def group_folders(controller: str, root: str = ROOT, membership: str = MEMBERSHI
         parts = [part for part in path.split("/") if part not in ("", "..")]
         folders += [os.path.join(base, *parts[:depth]) for depth in range(len(parts), -1, -1)]
     return folders
+
+
+@functools.lru_cache(maxsize=None)
+def group_files(controller: str, *names: str, root: str = ROOT, membership: str = MEMBERSHIP) -> List[str]:
+    """In each of `group_folders`, the first of these files that exists. Looked for once: a process stays in its group."""
+    files: List[str] = []
+    for folder in group_folders(controller, root, membership):
+        candidates = [os.path.join(folder, name) for name in names]
+        files += [file for file in candidates if os.path.exists(file)][:1]
+    return files

@@ -6,7 +6,7 @@ import fcntl
 import io
 import os
 import sys
-from typing import Optional
+from typing import Dict, Optional, TextIO
 
 # Writes up to this size to a pipe are atomic (PIPE_BUF).
 ATOMIC_BYTES = 4096
@@ -59,16 +59,20 @@ class WholeLines(io.RawIOBase):
                 fcntl.lockf(self._lock_fd, fcntl.LOCK_UN)
 
 
-def keep_lines_whole(lock_fd: int) -> None:
-    """Replaces `sys.stdout` and `sys.stderr` of a worker, where they are real files, by streams that write whole lines."""
+def whole_lines(lock_fd: int) -> Dict[str, TextIO]:
+    """For `sys.stdout` and `sys.stderr`, where they are real files, streams that write whole lines: what a worker uses instead.
+
+    Made by the parent, once for all workers: in each of them it would copy some 70 of the parent's pages first.
+    """
+    streams: Dict[str, TextIO] = {}
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         fd = _descriptor(stream)
-        if fd is None:
-            continue
-        whole = io.TextIOWrapper(io.BufferedWriter(WholeLines(fd, lock_fd)), encoding=stream.encoding or "utf-8",  # type: ignore[type-var]
-                                 errors=stream.errors or "strict", line_buffering=True)
-        setattr(sys, name, whole)
+        if fd is not None:
+            streams[name] = io.TextIOWrapper(
+                io.BufferedWriter(WholeLines(fd, lock_fd)), encoding=stream.encoding or "utf-8",  # type: ignore[type-var]
+                errors=stream.errors or "strict", line_buffering=True)
+    return streams
 
 
 def flush_all() -> None:

@@ -1,7 +1,8 @@
 """The parent's side of `parallel_map`: forks workers, hands out items, takes results, notices what dies.
 
 Items of a sequence are inherited by the workers and handed out as tickets (tickets.py). Items of an iterator are sent to one
-worker; that one is *idle* (nothing assigned), *busy* (`assigned` > 0) or *gone* (reaped, not in `_workers`). One `poll` waits for the links and the pidfds of all workers: nothing is asked twice, nothing sleeps.
+worker; that one is *idle* (nothing assigned), *busy* (`assigned` > 0) or *gone* (reaped, not in `_workers`). One `poll` waits for
+the links and the pidfds of all workers: nothing is asked twice, nothing sleeps.
 
 Everything that can end a call early (an error of an item, a dead worker, Ctrl-C, a step's timeout, a generator that is
 dropped) leaves through `_end`, which kills and reaps whatever is left.
@@ -23,7 +24,7 @@ import warnings
 from contextlib import contextmanager
 from typing import Any, Callable, Dict, Iterable, Iterator, List, NoReturn, Optional, Sequence, Tuple
 
-from ..cgroups import group_folders
+from ..cgroups import group_files
 from ..parent_death import die_with_parent
 from ..stdio import flush_stdio
 from . import chance, cpus, messages, output, worker
@@ -152,10 +153,11 @@ class Pool:
         if not self._source.left():
             return
         self._lock_fd = os.memfd_create("parallel_map_lines", os.MFD_CLOEXEC)
+        self._streams = output.whole_lines(self._lock_fd)
         self._seed = chance.item_seeder()
         flush_stdio()
-        self._hand_out()
         self._oom_kills = _oom_kills()
+        self._hand_out()
         while self._source.done < self._source.handed_out:
             for message in self._arrived():
                 self._source.done += message.count
@@ -187,8 +189,9 @@ class Pool:
                 return True
             if message.kind != messages.VALUES:
                 self._raise(message, child)
-            child.assigned -= message.count
-            child.chunks = 0 if child.assigned == 0 else child.chunks
+            if self._tickets is None:
+                child.assigned -= message.count
+                child.chunks = 0 if child.assigned == 0 else child.chunks
             if message.work_ns:
                 cost = message.work_ns / message.count
                 self._item_ns = cost if self._item_ns is None else (self._item_ns + cost) / 2
@@ -275,6 +278,7 @@ class Pool:
         """Nothing that could wait stands between two forks: after each, this process copies every page that it writes to."""
         seats = [Seat() for _ in range(count)]
         pids: List[int] = []
+        cores = cpus.cores_for(self._workers_max)
         with _signals_held() as before:
             parent = os.getpid()
             try:
@@ -283,6 +287,8 @@ class Pool:
                     if pid == 0:
                         self._become_worker(seats, number, parent, before, inherited, first)
                     pids.append(pid)
+                    if cores:
+                        cpus.start_on(cores[min(len(self._workers) + number, len(cores) - 1)], pid)
             finally:
                 for seat in seats:
                     seat.theirs.close()
@@ -307,7 +313,8 @@ class Pool:
             gc.freeze()  # what was inherited is not looked through, which would copy all of it
             die_with_parent(parent)
             for held in HELD_SIGNALS:
-                signal.signal(held, signal.SIG_DFL)
+                if signal.getsignal(held) is not signal.SIG_DFL:
+                    signal.signal(held, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             link = seats[number].theirs
             for other in self._workers.values():
@@ -318,7 +325,7 @@ class Pool:
                 if seat.theirs is not link:
                     seat.theirs.close()
             cpus.share_with(self._workers_max)
-            output.keep_lines_whole(self._lock_fd)
+            vars(sys).update(self._streams)
             one = worker.Worker(self._func, self._seed, link, seats[number].at)
             tickets = self._tickets
             if tickets is not None:
@@ -349,7 +356,7 @@ class Pool:
         done = self._source.done == self._source.handed_out
         with _signals_held():
             for child in self._workers.values():
-                if child.assigned or not done:
+                if not done:
                     os.kill(child.pid, signal.SIGKILL)
                 elif not self._told_to_leave:
                     self._give(child, 0, lambda child=child: messages.send_bare(child.link, messages.STOP))  # type: ignore[misc]
@@ -403,9 +410,9 @@ def _how(code: int) -> str:
 
 def _oom_kills() -> int:
     """How many processes the kernel killed for memory in this process's control group; 0 where that is not told."""
-    for folder in group_folders("memory"):
+    for name in group_files("memory", "memory.events"):
         try:
-            with open(folder + "/memory.events") as file:
+            with open(name) as file:
                 return next(int(line.split()[1]) for line in file if line.startswith("oom_kill "))
         except (OSError, StopIteration):
             continue

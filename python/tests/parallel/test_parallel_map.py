@@ -284,10 +284,25 @@ parallel_map(work, range(4), max_parallel=4)
 """
 
 
+def printed_by(script: str) -> str:
+    return subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, check=True,
+                          env=dict(os.environ, PYTHONPATH=str(Path(__file__).resolve().parents[2]))).stdout
+
+
 def test_lines_stay_whole() -> None:
-    printed = subprocess.run([sys.executable, "-c", PRINTS_LONG_LINES], stdout=subprocess.PIPE, text=True, check=True,
-                             env=dict(os.environ, PYTHONPATH=str(Path(__file__).resolve().parents[2]))).stdout
-    assert sorted(printed.splitlines()) == sorted(str(x) * 10000 for x in range(4) for _ in range(20))
+    assert sorted(printed_by(PRINTS_LONG_LINES).splitlines()) == sorted(str(x) * 10000 for x in range(4) for _ in range(20))
+
+
+PRINTS_NO_NEWLINES = """
+from headrace.parallel import parallel_map
+
+for call in range(50):
+    parallel_map(lambda x: print("%d.%d" % (call, x), end=" "), range(4), max_parallel=2)
+"""
+
+
+def test_what_ends_without_a_newline_is_printed_too() -> None:
+    assert sorted(printed_by(PRINTS_NO_NEWLINES).split()) == sorted("%d.%d" % (call, x) for call in range(50) for x in range(4))
 
 
 def test_wrong_arguments_are_said() -> None:

@@ -13,7 +13,8 @@ from headrace.parallel.cpus import cgroup_quota
 
 
 def membership(tmp_path: Path, *lines: str) -> str:
-    file = tmp_path / "membership"
+    """A file of its own each time: what a process is told of its group, it is told once."""
+    file = tmp_path / ("membership%d" % len(list(tmp_path.glob("membership*"))))
     file.write_text("".join(line + "\n" for line in lines))
     return str(file)
 
