@@ -15,3 +15,5 @@ foreach(part aws-c-s3 aws-c-auth aws-c-http aws-c-compression aws-c-sdkutils aws
   target_link_libraries(hr_aws_crt INTERFACE ${aws_crt}/lib/lib${part}.a)
 endforeach()
 target_link_libraries(hr_aws_crt INTERFACE OpenSSL::Crypto Threads::Threads ${CMAKE_DL_LIBS})
+# Found in engine/s3/runtime.cc, which says why.
+target_link_options(hr_aws_crt INTERFACE -Wl,--wrap=X509_STORE_set_default_paths)

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <optional>
 #include <utility>
@@ -10,6 +12,7 @@
 
 #include <fmt/format.h>
 
+#include "base/time.h"
 #include "loop/task_group.h"
 #include "wire/frame.h"
 
@@ -42,7 +45,10 @@ struct Item {
   s3::PutOptions options;            ///< put
 };
 
-/// A request under way. Threads of the pool read it; the loop thread alone changes it.
+/// A thread of the pool goes on from object to object for that long: a small one takes less than it costs to hand it over.
+constexpr Duration kTurn = std::chrono::milliseconds{10};
+
+/// A request under way. Each object is taken by one thread of the pool, which writes its result.
 struct Batch {
   Op op = Op::get;
   std::shared_ptr<s3::Client> client;
@@ -53,13 +59,10 @@ struct Batch {
   bool missing_allowed = false;
 
   std::vector<Json> results;
-  std::size_t next = 0;
-  bool stopped = false;  ///< an error that ends the whole: what has not begun is left out
-};
+  std::atomic<std::size_t> next{0};
+  std::atomic<bool> stopped{false};  ///< an error that ends the whole: what has not begun is left out
 
-struct Done {
-  Json result;
-  bool fatal = false;
+  [[nodiscard]] bool is_left() const { return !stopped && next < items.size(); }
 };
 
 std::optional<s3::Range> range_of(std::optional<std::int64_t> offset, std::optional<std::int64_t> length) {
@@ -183,26 +186,33 @@ Json failure_json(const Error& error, const Item& item) {
   return json;
 }
 
-Done do_item(const Batch& batch, std::size_t index) {
+void do_item(Batch& batch, std::size_t index) {
   const Item& item = batch.items[index];
   auto result = batch.op == Op::get    ? get_one(*batch.client, item)
                 : batch.op == Op::info ? info_one(*batch.client, item)
                 : batch.op == Op::put  ? put_one(*batch.client, item, batch.overwrite)
                                        : list_one(*batch.client, item, batch.recursive);
-  if (result) return {.result = *std::move(result), .fatal = false};
-  const bool fatal = !(batch.missing_allowed && result.error().kind == Kind::missing);
-  return {.result = failure_json(result.error(), item), .fatal = fatal};
+  if (!result && !(batch.missing_allowed && result.error().kind == Kind::missing)) batch.stopped = true;
+  batch.results[index] = result ? *std::move(result) : failure_json(result.error(), item);
+}
+
+/// Objects of the batch, one after the other, for one turn.
+void do_some(Batch& batch) {
+  const Instant until = std::chrono::steady_clock::now() + kTurn;
+  do {
+    const std::size_t index = batch.next++;
+    if (index >= batch.items.size()) return;
+    do_item(batch, index);
+  } while (batch.is_left() && std::chrono::steady_clock::now() < until);
 }
 
 // --- a whole request, on the loop thread ---
 
+/// By turns, so that the threads are shared with other requests.
 loop::Async<void> do_items(loop::WorkerPool& pool, std::shared_ptr<Batch> batch) {
-  while (!batch->stopped && batch->next < batch->items.size()) {
-    const std::size_t index = batch->next++;
-    auto work = [batch, index] { return do_item(*batch, index); };
-    Done done = co_await pool.run(work);
-    batch->results[index] = std::move(done.result);
-    if (done.fatal) batch->stopped = true;
+  while (batch->is_left()) {
+    auto work = [batch] { do_some(*batch); };
+    co_await pool.run(work);
   }
 }
 

@@ -67,11 +67,11 @@ std::string ask(aws_credentials_provider* source) {
 struct Place {
   std::string name;
   std::string absent;  ///< why it is not worth asking; empty if it is
-  std::function<aws_credentials_provider*()> make;
+  std::function<Result<aws_credentials_provider*>()> make;  ///< null when it is not configured
 };
 
 Place environment() {
-  Place place{.name = "the environment", .absent = {}, .make = [] {
+  Place place{.name = "the environment", .absent = {}, .make = []() -> Result<aws_credentials_provider*> {
     const aws_credentials_provider_environment_options options{};
     return aws_credentials_provider_new_environment(aws_default_allocator(), &options);
   }};
@@ -81,28 +81,28 @@ Place environment() {
 }
 
 Place profile(const Runtime& runtime) {
-  return Place{.name = fmt::format("profile `{}` of ~/.aws", profile_name()), .absent = {}, .make = [&runtime] {
+  return Place{.name = fmt::format("profile `{}` of ~/.aws", profile_name()), .absent = {}, .make = [&runtime]() -> Result<aws_credentials_provider*> {
     aws_credentials_provider_profile_options options{};
     options.bootstrap = runtime.bootstrap();
-    options.tls_ctx = runtime.tls();
+    options.tls_ctx = HR_TRY(runtime.tls());
     return aws_credentials_provider_new_profile(aws_default_allocator(), &options);
   }};
 }
 
 Place single_sign_on(const Runtime& runtime) {
-  return Place{.name = fmt::format("SSO of profile `{}`", profile_name()), .absent = {}, .make = [&runtime] {
+  return Place{.name = fmt::format("SSO of profile `{}`", profile_name()), .absent = {}, .make = [&runtime]() -> Result<aws_credentials_provider*> {
     aws_credentials_provider_sso_options options{};
     options.bootstrap = runtime.bootstrap();
-    options.tls_ctx = runtime.tls();
+    options.tls_ctx = HR_TRY(runtime.tls());
     return aws_credentials_provider_new_sso(aws_default_allocator(), &options);
   }};
 }
 
 Place web_identity(const Runtime& runtime) {
-  Place place{.name = "web identity", .absent = {}, .make = [&runtime] {
+  Place place{.name = "web identity", .absent = {}, .make = [&runtime]() -> Result<aws_credentials_provider*> {
     aws_credentials_provider_sts_web_identity_options options{};
     options.bootstrap = runtime.bootstrap();
-    options.tls_ctx = runtime.tls();
+    options.tls_ctx = HR_TRY(runtime.tls());
     return aws_credentials_provider_new_sts_web_identity(aws_default_allocator(), &options);
   }};
   if (!is_set("AWS_WEB_IDENTITY_TOKEN_FILE")) place.absent = "AWS_WEB_IDENTITY_TOKEN_FILE is not set";
@@ -110,10 +110,10 @@ Place web_identity(const Runtime& runtime) {
 }
 
 Place container(const Runtime& runtime) {
-  Place place{.name = "the container", .absent = {}, .make = [&runtime] {
+  Place place{.name = "the container", .absent = {}, .make = [&runtime]() -> Result<aws_credentials_provider*> {
     aws_credentials_provider_ecs_environment_options options{};
     options.bootstrap = runtime.bootstrap();
-    options.tls_ctx = runtime.tls();
+    options.tls_ctx = HR_TRY(runtime.tls());
     return aws_credentials_provider_new_ecs_from_environment(aws_default_allocator(), &options);
   }};
   if (!is_set("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI") && !is_set("AWS_CONTAINER_CREDENTIALS_FULL_URI")) {
@@ -123,7 +123,7 @@ Place container(const Runtime& runtime) {
 }
 
 Place instance(const Runtime& runtime) {
-  Place place{.name = "instance metadata", .absent = {}, .make = [&runtime] {
+  Place place{.name = "instance metadata", .absent = {}, .make = [&runtime]() -> Result<aws_credentials_provider*> {
     aws_credentials_provider_imds_options options{};
     options.bootstrap = runtime.bootstrap();
     return aws_credentials_provider_new_imds(aws_default_allocator(), &options);
@@ -160,7 +160,8 @@ Result<Provider> Credentials::source() {
                              instance(runtime_)}) {
     std::string why = place.absent;
     if (why.empty()) {
-      const Provider source{place.make()};
+      aws_credentials_provider* made = HR_TRY(place.make());
+      const Provider source{made};
       why = source ? ask(source.get()) : "not configured";
       if (why.empty()) {
         found_ = cached(source.get());

@@ -74,8 +74,11 @@ Result<std::unique_ptr<CrtClient>> CrtClient::make(Settings settings) {
   const bool plain_http = chosen.endpoint.starts_with("http://");
   config.tls_mode = plain_http ? AWS_MR_TLS_DISABLED : AWS_MR_TLS_ENABLED;
   aws_tls_connection_options tls{};
-  aws_tls_connection_options_init_from_ctx(&tls, client->runtime_->tls());
-  if (!plain_http) config.tls_connection_options = &tls;
+  if (!plain_http) {
+    aws_tls_ctx* context = HR_TRY(client->runtime_->tls());
+    aws_tls_connection_options_init_from_ctx(&tls, context);
+    config.tls_connection_options = &tls;
+  }
   aws_signing_config_aws signing{};
   const Provider nobody{aws_credentials_provider_new_anonymous(aws_default_allocator(), nullptr)};
   aws_s3_init_default_signing_config(&signing, config.region, nobody.get());

@@ -12,8 +12,13 @@
 #include <aws/io/channel.h>
 #include <aws/s3/s3.h>
 #include <fmt/format.h>
+#include <openssl/x509.h>
 
 #include "s3/ca_roots.h"
+
+// s2n reads the system's authorities into every configuration that it makes, before it is told which to trust: two to three times
+// 10 ms in each process. Linked in the place of libcrypto's (cmake/aws_crt.cmake): `trust` says what is read.
+extern "C" int __wrap_X509_STORE_set_default_paths(X509_STORE*) { return 1; }  // NOLINT: the linker's name
 
 namespace headrace::s3 {
 namespace {
@@ -44,22 +49,22 @@ bool trust(aws_tls_ctx_options& options, const std::string& ca_file) {
   return aws_tls_ctx_options_override_default_trust_store(&options, &roots) == AWS_OP_SUCCESS;
 }
 
-Result<Held<aws_tls_ctx, aws_tls_ctx_release>> make_tls(const Settings& settings) {
+Result<Held<aws_tls_ctx, aws_tls_ctx_release>> make_tls(const std::string& ca_file, bool verify) {
   aws_tls_ctx_options options{};
   aws_tls_ctx_options_init_default_client(&options, aws_default_allocator());
   const auto broken = [&](std::string_view why) {
     return Error{.kind = Kind::misuse,
-                 .what = settings.ca_file.empty() ? std::string{"TLS to S3 cannot be set up"}
-                                                  : fmt::format("the CA file `{}` cannot be used for S3", settings.ca_file),
+                 .what = ca_file.empty() ? std::string{"TLS to S3 cannot be set up"}
+                                                  : fmt::format("the CA file `{}` cannot be used for S3", ca_file),
                  .why = std::string{why},
                  .next = "give a PEM file with the certificates of the authorities, by METAFLOW_S3_VERIFY_CERTIFICATE or AWS_CA_BUNDLE"};
   };
-  if (!settings.verify) aws_tls_ctx_options_set_verify_peer(&options, false);
-  if (!settings.ca_file.empty() && !is_readable(settings.ca_file.c_str())) {
+  if (!verify) aws_tls_ctx_options_set_verify_peer(&options, false);
+  if (!ca_file.empty() && !is_readable(ca_file.c_str())) {
     aws_tls_ctx_options_clean_up(&options);
     return broken("it does not exist or cannot be read");
   }
-  if (!trust(options, settings.ca_file)) {
+  if (!trust(options, ca_file)) {
     aws_tls_ctx_options_clean_up(&options);
     return broken(aws_error_str(aws_last_error()));
   }
@@ -81,7 +86,7 @@ void start_library() {
 
 Result<std::unique_ptr<Runtime>> Runtime::make(const Settings& settings) {
   start_library();
-  std::unique_ptr<Runtime> runtime{new Runtime};
+  std::unique_ptr<Runtime> runtime{new Runtime{settings.ca_file, settings.verify}};
   aws_shutdown_callback_options ended{};
   ended.shutdown_callback_fn = Ending::happen;
   ended.shutdown_callback_user_data = &runtime->threads_ended_;
@@ -104,8 +109,14 @@ Result<std::unique_ptr<Runtime>> Runtime::make(const Settings& settings) {
   if (!runtime->resolver_ || !runtime->bootstrap_) {
     return Error{.kind = Kind::failed, .what = "the S3 client cannot be set up", .why = aws_error_str(aws_last_error())};
   }
-  runtime->tls_ = HR_TRY(make_tls(settings));
+  if (!settings.ca_file.empty()) HR_TRY(runtime->tls());
   return runtime;
+}
+
+Result<aws_tls_ctx*> Runtime::tls() const {
+  const std::lock_guard lock{tls_mutex_};
+  if (!tls_) tls_ = HR_TRY(make_tls(ca_file_, verify_));
+  return tls_.get();
 }
 
 Runtime::~Runtime() {
