@@ -10,7 +10,9 @@
 #include <string>
 
 #include "base/random.h"
+#include "s3/call.h"
 #include "s3/client.h"
+#include "s3/connections.h"
 #include "s3/credentials.h"
 #include "s3/exchange.h"
 #include "s3/md5_together.h"
@@ -50,13 +52,15 @@ class CrtClient final : public Client {
   /// The beginning of an object, at most kFirstPiece of it: most objects are no larger, and then one request has it all.
   Result<Object> get_first(const Address& address);
   static constexpr std::uint64_t kFirstPiece = 1 << 20;
-  /// Exchanges that `stop` must end. False when it was called already: this one may not start.
-  /// `doing` and `until` are for who waits: see `tell_of_wait`.
+  /// What `stop` must end, from here on. False when it was called already: this one may not start.
+  [[nodiscard]] bool began(Underway& underway);
+  void ended(Underway& underway);
+  /// The same, and who waits is told of trouble (see `tell_of_wait`).
   [[nodiscard]] bool began(Exchange& exchange, const std::string& doing, Instant until);
-  void ended(Exchange& exchange);
 
   /// How a call goes on after an answer that is not good.
   struct Course {
+    Instant began;
     Instant until;          ///< when patience is over
     unsigned round = 0;
     bool refetched = false;
@@ -72,6 +76,8 @@ class CrtClient final : public Client {
   Result<Answer> get_rest(const Address& address, const std::string& path, std::uint64_t at, const Range& range, const std::string& etag);
   /// The answer, good or one of those that only the caller can judge (missing, condition, 416). Repeats until patience is over.
   Result<Answer> ask(const Request& request, const std::string& bucket, const std::string& doing);
+  /// One try: without repeats if it is a plain request, else with those of the CRT.
+  Answer ask_once(const Request& request, const Destination& to, const std::string& doing, Instant until);
   /// How many bytes more than a reader's of an object that goes into a file may be under way: it is written as it comes.
   [[nodiscard]] std::uint64_t file_window() const;
   [[nodiscard]] std::string endpoint_of(const std::string& bucket) const;
@@ -86,6 +92,7 @@ class CrtClient final : public Client {
   Settings settings_;
   std::unique_ptr<Runtime> runtime_;
   Credentials credentials_;
+  Connections connections_;
   Pace pace_;
   Md5Together md5_;
   Ending crt_ended_;
@@ -95,7 +102,7 @@ class CrtClient final : public Client {
   std::condition_variable stop_changed_;
   mutable std::mutex regions_mutex_;
   std::map<std::string, std::string> regions_;  ///< of buckets that are elsewhere than `settings_` says
-  std::set<Exchange*> running_;
+  std::set<Underway*> running_;
   Random random_;
   Instant told_{};
 };

@@ -24,17 +24,16 @@ constexpr std::uint64_t kCrtMemoryMin = 256 << 20;
 constexpr int kConnectionsMax = 64;
 /// So few that a service which throttles can answer, and enough that a few lost answers do not hold up all.
 constexpr int kConnectionsMin = 8;
-constexpr std::uint32_t kConnectMs = 10'000;
 /// Repeats inside the CRT: full jitter, 50 ms on average first, 4 s from the eighth on. Ours begin when these are used up.
 constexpr std::size_t kRepeatsMax = 60;
 constexpr std::uint32_t kPauseMs = 100;
 constexpr std::uint32_t kPauseMaxS = 8;
 /// New credentials are looked for that often in one call.
 constexpr int kRenewMax = 3;
+/// Who waits hears of trouble when it has lasted this long: below this, a try more is the usual cure.
+constexpr Duration kTellAfter = 10s;
 constexpr Duration kTellEvery = 30s;
 constexpr int kRangeNotSatisfiable = 416;
-/// A body trickling in slower than this counts as stalled.
-constexpr std::uint64_t kSlowestBytesPerS = 100;
 /// Bytes a reader may be ahead at first.
 constexpr std::size_t kWindow = 3 * kPartSize;
 
@@ -56,6 +55,7 @@ CrtClient::CrtClient(Settings settings, std::unique_ptr<Runtime> runtime)
     : settings_(std::move(settings)),
       runtime_(std::move(runtime)),
       credentials_(*runtime_, settings_),
+      connections_(*runtime_, {.most = connections_of(settings_), .stall = settings_.stall_max}),
       pace_(std::min(kConnectionsMin, connections_of(settings_)), connections_of(settings_)),
       md5_(std::thread::hardware_concurrency() / 2),
       random_((static_cast<std::uint64_t>(std::random_device{}()) << 32U) ^ std::random_device{}()) {}
@@ -94,10 +94,7 @@ Result<std::unique_ptr<CrtClient>> CrtClient::make(Settings settings) {
   config.retry_config.jitter_mode = AWS_EXPONENTIAL_BACKOFF_JITTER_FULL;
   config.retry_config.retry_mode = AWS_S3_RETRY_MODE_EXPONENTIAL_BACKOFF;
   config.connect_timeout_ms = kConnectMs;
-  aws_http_connection_monitoring_options monitoring{};
-  monitoring.minimum_throughput_bytes_per_second = kSlowestBytesPerS;
-  monitoring.allowable_throughput_failure_interval_seconds =
-      static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::seconds>(chosen.stall_max).count());
+  const aws_http_connection_monitoring_options monitoring = monitoring_of(chosen.stall_max);
   config.monitoring_options = &monitoring;
   config.enable_read_backpressure = true;
   config.initial_read_window = kWindow;
@@ -146,7 +143,10 @@ std::string CrtClient::endpoint_of(const std::string& bucket) const {
 Result<CrtClient::Way> CrtClient::way_to(const std::string& bucket) {
   Provider credentials = HR_TRY(credentials_.source());
   Way way{.credentials = std::move(credentials), .to = {}};
-  way.to = Destination{.client = crt_, .endpoint = endpoint_of(bucket), .region = region_for(bucket), .credentials = way.credentials.get()};
+  const std::string endpoint = endpoint_of(bucket);
+  aws_http_connection_manager* connections = HR_TRY(connections_.to(endpoint));
+  way.to = Destination{.client = crt_, .connections = connections, .endpoint = endpoint, .region = region_for(bucket),
+                       .credentials = way.credentials.get()};
   return way;
 }
 
@@ -166,17 +166,21 @@ Error CrtClient::error_for(const Answer& answer, const std::string& doing, const
   return describe(answer, doing, credentials_.origin(), endpoint_of(bucket));
 }
 
-bool CrtClient::began(Exchange& exchange, const std::string& doing, Instant until) {
-  exchange.on_trouble([this, doing, until](const Answer& so_far) { tell_of_wait(so_far, doing, until); });
+bool CrtClient::began(Underway& underway) {
   const std::lock_guard lock{mutex_};
   if (stopped_) return false;
-  running_.insert(&exchange);
+  running_.insert(&underway);
   return true;
 }
 
-void CrtClient::ended(Exchange& exchange) {
+bool CrtClient::began(Exchange& exchange, const std::string& doing, Instant until) {
+  exchange.on_trouble([this, doing, until](const Answer& so_far) { tell_of_wait(so_far, doing, until); });
+  return began(exchange);
+}
+
+void CrtClient::ended(Underway& underway) {
   const std::lock_guard lock{mutex_};
-  running_.erase(&exchange);
+  running_.erase(&underway);
 }
 
 void CrtClient::stop() {
@@ -184,7 +188,7 @@ void CrtClient::stop() {
   pace_.stop();
   const std::lock_guard lock{mutex_};
   stop_changed_.notify_all();
-  for (Exchange* exchange : running_) exchange->stop();
+  for (Underway* underway : running_) underway->stop();
 }
 
 void CrtClient::tell_of_wait(const Answer& answer, const std::string& doing, Instant until) {
@@ -199,7 +203,7 @@ void CrtClient::tell_of_wait(const Answer& answer, const std::string& doing, Ins
   settings_.notice(fmt::format("S3 is slow to {}: {}; trying for another {} s", doing, error.why, left));
 }
 
-CrtClient::Course CrtClient::begin_course() const { return Course{.until = now() + settings_.patience}; }
+CrtClient::Course CrtClient::begin_course() const { return Course{.began = now(), .until = now() + settings_.patience}; }
 
 bool CrtClient::again(Course& course, const Answer& answer, const std::string& bucket, const std::string& doing) {
   if (stopped_) return false;
@@ -219,7 +223,7 @@ bool CrtClient::again(Course& course, const Answer& answer, const std::string& b
     default: return false;
   }
   if (now() >= course.until) return false;
-  tell_of_wait(answer, doing, course.until);
+  if (now() - course.began >= kTellAfter) tell_of_wait(answer, doing, course.until);
   std::unique_lock lock{mutex_};
   const std::uint64_t most_ms = std::min<std::uint64_t>(kPauseMs << std::min(course.round++, 16U), kPauseMaxS * 1000);
   const Duration pause = std::chrono::milliseconds{random_.below(most_ms) + 1};
@@ -227,10 +231,30 @@ bool CrtClient::again(Course& course, const Answer& answer, const std::string& b
   return !stopped_;
 }
 
+Answer CrtClient::ask_once(const Request& request, const Destination& to, const std::string& doing, Instant until) {
+  if (request.form == Request::Form::plain) {
+    Call call{request};
+    const Instant asked = now();
+    if (began(call)) call.start(to);
+    else call.stop();
+    Answer answer = call.wait(until - asked);
+    ended(call);
+    if (!answer.stopped) pace_.note(is_throttled(answer.error, answer.status), asked, now());
+    return answer;
+  }
+  Exchange exchange{request, pace_, nullptr};
+  if (began(exchange, doing, until)) exchange.start(to);
+  else exchange.refuse();
+  Answer answer = std::move(exchange.wait(settings_.patience));
+  ended(exchange);
+  return answer;
+}
+
 Result<Answer> CrtClient::ask(const Request& request, const std::string& bucket, const std::string& doing) {
   Course course = begin_course();
   int tries = 0;
   int lost = 0;
+  std::string trouble;  // of the try before: says more than that the last one took too long
   for (;;) {
     Answer answer;
     const Way way = HR_TRY(way_to(bucket));
@@ -239,21 +263,19 @@ Result<Answer> CrtClient::ask(const Request& request, const std::string& bucket,
       answer.stalled = !stopped_;
       answer.last_trouble = "too many requests wait for S3";
     } else {
-      Exchange exchange{request, pace_, nullptr};
-      if (began(exchange, doing, course.until)) exchange.start(way.to);
-      else exchange.refuse();
-      answer = std::move(exchange.wait(request.form == Request::Form::plain ? course.until - now() : settings_.patience));
-      ended(exchange);
+      answer = ask_once(request, way.to, doing, course.until);
       pace_.leave();
     }
-    answer.tries += std::exchange(tries, 0);
-    answer.lost += std::exchange(lost, 0);
+    answer.tries += tries;
+    answer.lost += lost;
+    if (answer.last_trouble.empty()) answer.last_trouble = trouble;
     const Verdict verdict = judge(answer);
     if (verdict == Verdict::good || verdict == Verdict::missing || verdict == Verdict::condition) return answer;
     if (verdict == Verdict::misuse && answer.status == kRangeNotSatisfiable) return answer;
     if (!again(course, answer, bucket, doing)) return error_for(answer, doing, bucket);
     tries = answer.tries;
     lost = answer.lost;
+    trouble = answer.last_trouble;
   }
 }
 

@@ -3,7 +3,7 @@
 #include <string>
 #include <string_view>
 
-#include "s3/exchange.h"
+#include "s3/request.h"
 #include "s3/md5_together.h"
 
 namespace headrace::s3 {

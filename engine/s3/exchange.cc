@@ -1,8 +1,5 @@
 #include "s3/exchange.h"
 
-#include <algorithm>
-#include <cctype>
-#include <charconv>
 #include <optional>
 
 #include <aws/common/uri.h>
@@ -20,9 +17,7 @@ constexpr int kSkewedMax = 3;
 constexpr int kDistrustedMax = 1;
 /// Who waits hears of trouble when it has lasted this long: below this, a try more is the usual cure.
 constexpr Duration kTroubleAfter = std::chrono::seconds{10};
-/// What a header says is believed up to here; a body may well be larger.
-constexpr std::size_t kReserveMax = 64 << 20;
-/// Bodies without a sink: answers of S3 to anything but GetObject are below a few MB.
+/// What is kept of the body of an answer that is an error.
 constexpr std::size_t kErrorBodyMax = 64 << 10;
 
 Instant now() { return std::chrono::steady_clock::now(); }
@@ -31,17 +26,6 @@ Instant now() { return std::chrono::steady_clock::now(); }
 int tries_until_hopeless(int error) {
   if (error == AWS_IO_TLS_ERROR_NEGOTIATION_FAILURE || error == AWS_IO_TLS_CTX_ERROR) return kDistrustedMax;
   return error == AWS_ERROR_S3_REQUEST_TIME_TOO_SKEWED ? kSkewedMax : 0;
-}
-
-Held<aws_http_message, aws_http_message_release> make_message(const Request& request) {
-  Held<aws_http_message, aws_http_message_release> message{aws_http_message_new_request(aws_default_allocator())};
-  aws_http_message_set_request_method(message.get(), cursor(request.method));
-  aws_http_message_set_request_path(message.get(), cursor(request.target));
-  for (const auto& [name, value] : request.headers) {
-    const aws_http_header header{.name = cursor(name), .value = cursor(value), .compression = AWS_HTTP_HEADER_COMPRESSION_USE_CACHE};
-    aws_http_message_add_header(message.get(), header);
-  }
-  return message;
 }
 
 aws_s3_meta_request_type type_of(Request::Form form) {
@@ -93,13 +77,12 @@ void Exchange::start(const Destination& destination) {
   options.signing_config = &signing;
   options.message = message.get();
   options.endpoint = &endpoint;
-  if (!request_.body.empty()) options.request_body = cursor(request_.body);
   if (!request_.send_file.empty()) options.send_filepath = cursor(request_.send_file);
   if (!request_.receive_file.empty()) {
     options.recv_filepath = cursor(request_.receive_file);
     options.recv_file_option = AWS_S3_RECV_FILE_WRITE_TO_POSITION;
     options.recv_file_position = request_.receive_at;
-  } else {
+  } else if (sink_ != nullptr) {
     options.body_callback = on_body;
   }
   const aws_s3_checksum_config config = checksums(request_);
@@ -183,18 +166,8 @@ void Exchange::keep_headers(const aws_http_headers* headers) {
   answer_.headers.clear();
   for (std::size_t i = 0; i < aws_http_headers_count(headers); ++i) {
     aws_http_header header{};
-    if (aws_http_headers_get_index(headers, i, &header) != AWS_OP_SUCCESS) continue;
-    std::string name{view(header.name)};
-    std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::tolower(c); });
-    answer_.headers[name] = view(header.value);
+    if (aws_http_headers_get_index(headers, i, &header) == AWS_OP_SUCCESS) answer_.add_header(view(header.name), view(header.value));
   }
-}
-
-std::size_t Exchange::body_size() const {
-  const std::string length = answer_.header("content-length");
-  std::size_t size = 0;
-  std::from_chars(length.data(), length.data() + length.size(), size);
-  return std::min(size, kReserveMax);
 }
 
 void Exchange::moved() {
@@ -208,16 +181,13 @@ int Exchange::on_head(aws_s3_meta_request*, const aws_http_headers* headers, int
   self.answer_.status = status;
   self.keep_headers(headers);
   self.moved_ = now();
-  if (self.sink_ == nullptr && self.request_.receive_file.empty()) self.answer_.body.reserve(self.body_size());
   return AWS_OP_SUCCESS;
 }
 
 int Exchange::on_body(aws_s3_meta_request*, const aws_byte_cursor* bytes, std::uint64_t, void* user_data) {
   Exchange& self = *static_cast<Exchange*>(user_data);
   self.moved();
-  if (self.sink_ != nullptr) return self.sink_->take(view(*bytes)) ? AWS_OP_SUCCESS : aws_raise_error(AWS_ERROR_S3_CANCELED);
-  self.answer_.body += view(*bytes);
-  return AWS_OP_SUCCESS;
+  return self.sink_->take(view(*bytes)) ? AWS_OP_SUCCESS : aws_raise_error(AWS_ERROR_S3_CANCELED);
 }
 
 void Exchange::on_progress(aws_s3_meta_request*, const aws_s3_meta_request_progress*, void* user_data) {
@@ -231,7 +201,7 @@ void Exchange::on_try(aws_s3_meta_request*, aws_s3_request_metrics* metrics, voi
   if (aws_s3_request_metrics_get_response_status_code(metrics, &status) != AWS_OP_SUCCESS) status = 0;
   std::uint64_t took = 0;
   aws_s3_request_metrics_get_total_duration_ns(metrics, &took);
-  const bool throttled = error == AWS_ERROR_S3_SLOW_DOWN || status == 429 || status == 503;
+  const bool throttled = is_throttled(error, status);
   // What we cancelled ourselves says nothing about the service.
   if (error != AWS_ERROR_S3_CANCELED) self.pace_.note(throttled, now() - Duration{static_cast<std::int64_t>(took)}, now());
   bool hopeless = false;

@@ -25,6 +25,7 @@ Verdict judge_status(const Answer& answer) {
       answer.status == 307) {
     return region_of(answer).empty() ? Verdict::misuse : Verdict::other_region;
   }
+  if (one_of(code, {"RequestTimeout", "SlowDown", "InternalError", "ServiceUnavailable"})) return Verdict::repeat;
   switch (answer.status) {
     case 404: return code == "NoSuchUpload" ? Verdict::repeat : Verdict::missing;
     case 412: return Verdict::condition;

@@ -3,7 +3,7 @@
 #include <string>
 
 #include "base/error.h"
-#include "s3/exchange.h"
+#include "s3/request.h"
 
 namespace headrace::s3 {
 

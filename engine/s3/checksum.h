@@ -1,0 +1,18 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "s3/request.h"
+
+namespace headrace::s3 {
+
+/// Value of the header `x-amz-checksum-crc32` for a body.
+[[nodiscard]] std::string crc32_header(std::string_view body);
+
+enum class Checked { fits, differs, not_given };
+/// The whole body of an answer beside the checksum that S3 gives with it: CRC-32, CRC-32C, CRC-64/NVME, SHA-1 or SHA-256. That of an
+/// object in parts (`...-N`) is of the parts' checksums and says nothing here.
+[[nodiscard]] Checked check_body(const Answer& answer);
+
+}  // namespace headrace::s3

@@ -1,0 +1,43 @@
+#include "s3/request.h"
+
+#include <algorithm>
+#include <cctype>
+#include <charconv>
+
+#include <aws/s3/s3.h>
+
+namespace headrace::s3 {
+namespace {
+
+/// What a header says is believed up to here; a body may well be larger.
+constexpr std::size_t kReserveMax = 64 << 20;
+
+}  // namespace
+
+void Answer::add_header(std::string_view name, std::string_view value) {
+  std::string small{name};
+  std::transform(small.begin(), small.end(), small.begin(), [](unsigned char c) { return std::tolower(c); });
+  headers[small] = value;
+}
+
+std::size_t Answer::announced_size() const {
+  const std::string length = header("content-length");
+  std::size_t size = 0;
+  std::from_chars(length.data(), length.data() + length.size(), size);
+  return std::min(size, kReserveMax);
+}
+
+Message make_message(const Request& request) {
+  Message message{aws_http_message_new_request(aws_default_allocator())};
+  aws_http_message_set_request_method(message.get(), cursor(request.method));
+  aws_http_message_set_request_path(message.get(), cursor(request.target));
+  for (const auto& [name, value] : request.headers) {
+    const aws_http_header header{.name = cursor(name), .value = cursor(value), .compression = AWS_HTTP_HEADER_COMPRESSION_USE_CACHE};
+    aws_http_message_add_header(message.get(), header);
+  }
+  return message;
+}
+
+bool is_throttled(int error, int status) { return error == AWS_ERROR_S3_SLOW_DOWN || status == 429 || status == 503; }
+
+}  // namespace headrace::s3

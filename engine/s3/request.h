@@ -1,0 +1,81 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <aws/auth/credentials.h>
+#include <aws/http/connection_manager.h>
+#include <aws/http/request_response.h>
+#include <aws/s3/s3_client.h>
+
+#include "s3/crt.h"
+
+namespace headrace::s3 {
+
+/// What to ask of S3: one request (call.h), or with `get_parts`/`put_parts` as many as the CRT makes of a large transfer
+/// (exchange.h).
+struct Request {
+  enum class Form { plain, get_parts, put_parts };
+  Form form = Form::plain;
+  std::string operation;  ///< S3's name of it, e.g. GetObject
+  std::string method;
+  std::string target;     ///< path and query, escaped
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::string_view body;  ///< plain only; must live until the request has ended
+  std::string send_file;  ///< put_parts: its whole content
+  std::uint64_t send_size = 0;
+  std::string receive_file;  ///< get_parts: an existing file into which the content goes
+  std::uint64_t receive_at = 0;  ///< where in it
+  std::uint64_t receive_ahead = 0;  ///< bytes more than the client's window that may be under way
+  bool checksum = false;     ///< a CRC goes with what is sent, or is checked in what is received
+};
+
+/// What came back. Header names are in small letters.
+struct Answer {
+  int error = 0;   ///< of the CRT; 0 when S3 answered with success
+  int status = 0;  ///< of HTTP; 0 when there was no answer
+  std::map<std::string, std::string> headers;
+  std::string body;
+  int tries = 0;           ///< requests sent, repeats included
+  int lost = 0;            ///< of them without an answer, or with 5xx: S3 may have carried them out
+  std::string last_trouble;  ///< of the newest try that failed; may be empty
+  bool stalled = false;    ///< given up because nothing happened for too long
+  bool hopeless = false;   ///< given up because the same trouble would come back, e.g. a certificate that is not trusted
+  bool stopped = false;    ///< given up because it was told to stop
+
+  [[nodiscard]] std::string header(const std::string& name) const {
+    const auto found = headers.find(name);
+    return found == headers.end() ? "" : found->second;
+  }
+  void add_header(std::string_view name, std::string_view value);
+  /// How large the body is to be, as its header says, up to what is reasonable to reserve.
+  [[nodiscard]] std::size_t announced_size() const;
+};
+
+/// Where the requests of a client go.
+struct Destination {
+  aws_s3_client* client = nullptr;                     ///< for large transfers
+  aws_http_connection_manager* connections = nullptr;  ///< for plain requests
+  std::string endpoint;  ///< `http(s)://host[:port]`, the bucket in it unless it is in the path
+  std::string region;
+  aws_credentials_provider* credentials = nullptr;
+};
+
+/// A request on its way that can be ended from any thread.
+class Underway {
+ public:
+  virtual ~Underway() = default;
+  virtual void stop() = 0;
+};
+
+using Message = Held<aws_http_message, aws_http_message_release>;
+/// Without its body.
+[[nodiscard]] Message make_message(const Request& request);
+/// Whether this error of the CRT, or this status, means that the service wants fewer requests.
+[[nodiscard]] bool is_throttled(int error, int status);
+
+}  // namespace headrace::s3
