@@ -1,5 +1,8 @@
 #include "s3/call.h"
 
+#include <unistd.h>
+
+#include <cerrno>
 #include <condition_variable>
 #include <mutex>
 #include <utility>
@@ -29,9 +32,23 @@ void add_header(aws_http_message* message, std::string_view name, std::string_vi
   aws_http_message_add_header(message, header);
 }
 
+bool is_good(int status) { return status >= 200 && status < 300; }
+
+/// 0, or what errno says.
+int write_at(int fd, std::string_view bytes, std::uint64_t at) {
+  while (!bytes.empty()) {
+    const ssize_t n = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(at));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return errno;
+    bytes.remove_prefix(static_cast<std::size_t>(n));
+    at += static_cast<std::uint64_t>(n);
+  }
+  return 0;
+}
+
 /// What an answer that came whole means: an error of the CRT, or 0.
 int error_of(const Request& request, const Answer& answer) {
-  if (answer.status < 200 || answer.status >= 300) {
+  if (!is_good(answer.status)) {
     const bool skewed = answer.status == 403 && read_error(answer.body).code == "RequestTimeTooSkewed";
     return skewed ? AWS_ERROR_S3_REQUEST_TIME_TOO_SKEWED : AWS_ERROR_S3_INVALID_RESPONSE_STATUS;
   }
@@ -53,6 +70,8 @@ struct Call::State {
   aws_http_connection* connection = nullptr;
   aws_http_stream* stream = nullptr;
   Answer answer;
+  int receive_fd = -1;
+  std::uint64_t receive_at = 0;
   Instant moved{};         ///< when something last went forward
   bool given_up = false;   ///< no step is begun any more
   bool finished = false;
@@ -70,6 +89,9 @@ struct Call::State {
 
 void Call::State::sign(const Request& request, const Destination& destination) {
   message = make_message(request);
+  receive_fd = request.receive_fd;
+  receive_at = request.receive_at;
+  add_header(message.get(), "Host", std::string_view{destination.endpoint}.substr(destination.endpoint.find("://") + 3));
   add_header(message.get(), "User-Agent", kAgent);
   if (request.checksum && request.method == "GET") add_header(message.get(), "x-amz-checksum-mode", "ENABLED");
   if (request.checksum && request.method == "PUT") add_header(message.get(), "x-amz-checksum-crc32", crc32_header(request.body));
@@ -145,9 +167,15 @@ int Call::State::on_headers(aws_http_stream* stream, aws_http_header_block block
 int Call::State::on_body(aws_http_stream*, const aws_byte_cursor* bytes, void* user_data) {
   State& state = *static_cast<State*>(user_data);
   const std::lock_guard lock{state.mutex};
+  Answer& answer = state.answer;
   state.moved = now();
-  if (state.answer.body.empty()) state.answer.body.reserve(state.answer.announced_size());
-  state.answer.body += view(*bytes);
+  if (state.receive_fd >= 0 && is_good(answer.status)) {
+    answer.file_error = write_at(state.receive_fd, view(*bytes), state.receive_at + answer.received);
+    answer.received += bytes->len;
+    return answer.file_error == 0 ? AWS_OP_SUCCESS : aws_raise_error(AWS_ERROR_FILE_WRITE_FAILURE);
+  }
+  if (answer.body.empty()) answer.body.reserve(answer.announced_size());
+  answer.body += view(*bytes);
   return AWS_OP_SUCCESS;
 }
 

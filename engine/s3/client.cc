@@ -1,9 +1,5 @@
 #include "s3/client.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <charconv>
 
@@ -16,23 +12,21 @@
 namespace headrace::s3 {
 namespace {
 
-/// A file up to this size goes up in one request.
-constexpr std::uint64_t kPartsMin = 16 << 20;
-/// Ranges up to this size are read in one request, in memory.
-constexpr std::uint64_t kInMemoryMax = 8 << 20;
 /// User metadata that shows whose a conditional write was.
 constexpr std::string_view kWriter = "headrace-writer";
-
-std::string range_header(const Range& range) {
-  if (range.suffix) return fmt::format("bytes=-{}", range.length.value_or(0));
-  if (!range.length) return fmt::format("bytes={}-", range.offset);
-  return fmt::format("bytes={}-{}", range.offset, range.offset + std::max<std::uint64_t>(*range.length, 1) - 1);
-}
 
 std::uint64_t number(std::string_view text) {
   std::uint64_t value = 0;
   std::from_chars(text.data(), text.data() + text.size(), value);
   return value;
+}
+
+}  // namespace
+
+std::string range_header(const Range& range) {
+  if (range.suffix) return fmt::format("bytes=-{}", range.length.value_or(0));
+  if (!range.length) return fmt::format("bytes={}-", range.offset);
+  return fmt::format("bytes={}-{}", range.offset, range.offset + std::max<std::uint64_t>(*range.length, 1) - 1);
 }
 
 Error damaged(const Address& address, std::string why) {
@@ -41,41 +35,6 @@ Error damaged(const Address& address, std::string why) {
                .why = std::move(why),
                .next = "remove the object and make it again, if asking once more gives the same"};
 }
-
-Result<std::string> read_whole_file(const std::string& path, std::uint64_t size) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return system_error(errno, fmt::format("cannot read `{}`", path));
-  std::string bytes(size, '\0');
-  std::size_t used = 0;
-  int code = 0;
-  while (used < bytes.size()) {
-    const ssize_t n = ::pread(fd, bytes.data() + used, bytes.size() - used, static_cast<off_t>(used));
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) code = errno;
-    if (n <= 0) break;
-    used += static_cast<std::size_t>(n);
-  }
-  ::close(fd);
-  if (code != 0) return system_error(code, fmt::format("cannot read `{}`", path));
-  if (used != size) return Error{.kind = Kind::failed, .what = fmt::format("cannot store `{}`", path), .why = "it became shorter meanwhile"};
-  return bytes;
-}
-
-Result<void> write_whole_file(const std::string& path, const std::string& bytes) {
-  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  int code = fd < 0 ? errno : 0;
-  for (std::size_t at = 0; code == 0 && at < bytes.size();) {
-    const ssize_t n = ::write(fd, bytes.data() + at, bytes.size() - at);
-    if (n < 0 && errno != EINTR) code = errno;
-    if (n > 0) at += static_cast<std::size_t>(n);
-  }
-  if (fd >= 0 && ::close(fd) != 0 && code == 0) code = errno;
-  if (code == 0) return {};
-  ::unlink(path.c_str());
-  return system_error(code, fmt::format("cannot write `{}`", path));
-}
-
-}  // namespace
 
 Result<std::unique_ptr<Client>> Client::make(Settings settings) {
   return std::unique_ptr<Client>{HR_TRY(CrtClient::make(std::move(settings)))};
@@ -210,71 +169,6 @@ Result<Object> CrtClient::get_first(const Address& address) {
   if (first.ok() || first.error().kind != Kind::misuse) return first;
   // No range lies in an empty object.
   return get(address, std::nullopt);
-}
-
-Result<Answer> CrtClient::get_rest(const Address& address, const std::string& path, std::uint64_t at, const Range& range,
-                                   const std::string& etag) {
-  Request request = this->request("GetObject", "GET", address, "");
-  request.form = Request::Form::get_parts;
-  request.checksum = settings_.checksums;
-  request.receive_file = path;
-  request.receive_at = at;
-  request.receive_ahead = file_window();
-  request.headers.emplace_back("Range", range_header(range));
-  if (!etag.empty()) request.headers.emplace_back("If-Match", etag);
-  const std::string doing = fmt::format("read `{}`", address.str());
-  Answer answer = HR_TRY(ask(request, address.bucket, doing));
-  if (judge(answer) != Verdict::good) return error_for(answer, doing, address.bucket);
-  return answer;
-}
-
-Result<Info> CrtClient::get_to_file(const Address& address, const std::string& path, const std::optional<Range>& range) {
-  const bool small = range && range->length && *range->length <= kInMemoryMax;
-  if (range && (range->suffix || small)) {  // the CRT would ask for the size first, or keep a part's buffer for it
-    Object object = HR_TRY(get(address, range));
-    HR_TRY(write_whole_file(path, object.bytes));
-    return std::move(object.info);
-  }
-  for (int attempt = 0;; ++attempt) {
-    Object first;
-    if (!range) {
-      first = HR_TRY(get_first(address));
-      HR_TRY(write_whole_file(path, first.bytes));
-      if (first.bytes.size() == first.info.size) return std::move(first.info);
-    } else {
-      HR_TRY(write_whole_file(path, ""));
-    }
-    const std::uint64_t at = first.bytes.size();
-    const Range rest = range.value_or(Range{.offset = at, .length = {}, .suffix = false});
-    auto answer = get_rest(address, path, at, rest, first.info.etag);
-    if (!answer) {
-      ::unlink(path.c_str());
-      // Replaced between the two requests: from the beginning, once.
-      if (answer.error().kind == Kind::failed && attempt == 0 && !first.info.etag.empty()) continue;
-      return std::move(answer).error();
-    }
-    Info info = range ? info_of(*answer) : first.info;
-    struct stat file {};
-    if (::stat(path.c_str(), &file) != 0) return system_error(errno, fmt::format("cannot write `{}`", path));
-    const std::uint64_t wanted = at + number(answer->header("content-length"));
-    if (static_cast<std::uint64_t>(file.st_size) == wanted && (range || wanted == info.size)) return info;
-    ::unlink(path.c_str());
-    if (attempt > 0) return damaged(address, fmt::format("{} bytes came of {}, twice in a row", file.st_size, wanted));
-  }
-}
-
-Result<PutResult> CrtClient::put_file(const Address& address, const std::string& path, const PutOptions& options) {
-  struct stat file {};
-  if (::stat(path.c_str(), &file) != 0) return system_error(errno, fmt::format("cannot store `{}`", path));
-  const auto size = static_cast<std::uint64_t>(file.st_size);
-  if (size < kPartsMin) return put(address, HR_TRY(read_whole_file(path, size)), options);
-  Request request = this->request("PutObject", "PUT", address, "");
-  request.form = Request::Form::put_parts;
-  request.send_file = path;
-  request.send_size = size;
-  const std::string mark = add_put_headers(request, options, size);
-  const Answer answer = HR_TRY(ask(request, address.bucket, fmt::format("write `{}`", address.str())));
-  return put_result(answer, address, mark);
 }
 
 }  // namespace headrace::s3

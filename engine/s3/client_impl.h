@@ -72,14 +72,20 @@ class CrtClient final : public Client {
 
  private:
   CrtClient(Settings settings, std::unique_ptr<Runtime> runtime);
-  /// The rest of an object from `from` on, or a range of it, into an existing file at that place. Unset `range`: to the end.
-  Result<Answer> get_rest(const Address& address, const std::string& path, std::uint64_t at, const Range& range, const std::string& etag);
+  /// Some bytes of an object, and where they go in a file.
+  struct Piece {
+    std::uint64_t from = 0;  ///< in the object
+    std::uint64_t length = 0;
+    std::uint64_t at = 0;    ///< in the file
+  };
+  /// `etag`: of the version that is meant. False when it is another by now.
+  Result<bool> get_piece(const Address& address, const Piece& piece, const std::string& etag, int fd);
+  /// The same by many requests side by side.
+  Result<bool> get_pieces(const Address& address, const Piece& all, const std::string& etag, int fd);
   /// The answer, good or one of those that only the caller can judge (missing, condition, 416). Repeats until patience is over.
   Result<Answer> ask(const Request& request, const std::string& bucket, const std::string& doing);
   /// One try: without repeats if it is a plain request, else with those of the CRT.
   Answer ask_once(const Request& request, const Destination& to, const std::string& doing, Instant until);
-  /// How many bytes more than a reader's of an object that goes into a file may be under way: it is written as it comes.
-  [[nodiscard]] std::uint64_t file_window() const;
   [[nodiscard]] std::string endpoint_of(const std::string& bucket) const;
   [[nodiscard]] std::string region_for(const std::string& bucket) const;
   [[nodiscard]] bool in_path(const std::string& bucket) const;
@@ -107,6 +113,9 @@ class CrtClient final : public Client {
   Instant told_{};
 };
 
+/// Value of the header `Range`.
+[[nodiscard]] std::string range_header(const Range& range);
+[[nodiscard]] Error damaged(const Address& address, std::string why);
 /// What the headers of an answer say of the object.
 [[nodiscard]] Info info_of(const Answer& answer);
 /// Parallel reading with a bounded window; the first answer has come.

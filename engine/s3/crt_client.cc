@@ -47,8 +47,6 @@ std::uint64_t memory_of(const Settings& settings) {
 /// As many parts at once as the memory holds; small requests do not need a part's memory, so they are not bound by it.
 int connections_of(const Settings& settings) { return settings.connections_max > 0 ? settings.connections_max : kConnectionsMax; }
 
-std::string host_part(const std::string& endpoint) { return endpoint.substr(endpoint.find("://") + 3); }
-
 }  // namespace
 
 CrtClient::CrtClient(Settings settings, std::unique_ptr<Runtime> runtime)
@@ -115,8 +113,6 @@ CrtClient::~CrtClient() {
   crt_ended_.wait();
 }
 
-std::uint64_t CrtClient::file_window() const { return std::max<std::uint64_t>(memory_of(settings_) / 2, kWindow) - kWindow; }
-
 bool CrtClient::in_path(const std::string& bucket) const {
   // TLS certificates of AWS hold for one label before the region only.
   if (bucket.find('.') != std::string::npos) return true;
@@ -158,7 +154,6 @@ Request CrtClient::request(std::string operation, std::string method, const Addr
   if (in_path(address.bucket)) request.target += escape_path(address.bucket) + (address.key.empty() ? "" : "/");
   request.target += escape_path(address.key);
   if (!query.empty()) request.target += "?" + query;
-  request.headers.emplace_back("Host", host_part(endpoint_of(address.bucket)));
   return request;
 }
 

@@ -78,13 +78,7 @@ void Exchange::start(const Destination& destination) {
   options.message = message.get();
   options.endpoint = &endpoint;
   if (!request_.send_file.empty()) options.send_filepath = cursor(request_.send_file);
-  if (!request_.receive_file.empty()) {
-    options.recv_filepath = cursor(request_.receive_file);
-    options.recv_file_option = AWS_S3_RECV_FILE_WRITE_TO_POSITION;
-    options.recv_file_position = request_.receive_at;
-  } else if (sink_ != nullptr) {
-    options.body_callback = on_body;
-  }
+  if (sink_ != nullptr) options.body_callback = on_body;
   const aws_s3_checksum_config config = checksums(request_);
   if (request_.checksum) options.checksum_config = &config;
   // While the service is throttling, a large transfer holds back too.
@@ -102,7 +96,6 @@ void Exchange::start(const Destination& destination) {
     if (running_ == nullptr) error = aws_last_error();
   }
   aws_uri_clean_up(&endpoint);
-  if (running_ != nullptr && request_.receive_ahead > 0) aws_s3_meta_request_increment_read_window(running_, request_.receive_ahead);
   if (running_ != nullptr) return;
   answer_.error = error == 0 ? AWS_ERROR_UNKNOWN : error;
   finished_ = gone_ = true;

@@ -25,7 +25,7 @@ class Sink {
 /// A large transfer on its way, in as many requests as the CRT makes of it, from `start` until all memory given to it is free again.
 class Exchange final : public Underway {
  public:
-  /// `pace` is told how each try ended. `sink` may be null: the body goes into a file then. Both must outlive the exchange.
+  /// `pace` is told how each try ended. `sink` is null when something is sent. Both must outlive the exchange.
   Exchange(Request request, Pace& pace, Sink* sink) : request_(std::move(request)), pace_(pace), sink_(sink) {}
   /// Ends what still runs.
   ~Exchange() override;

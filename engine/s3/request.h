@@ -28,9 +28,8 @@ struct Request {
   std::string_view body;  ///< plain only; must live until the request has ended
   std::string send_file;  ///< put_parts: its whole content
   std::uint64_t send_size = 0;
-  std::string receive_file;  ///< get_parts: an existing file into which the content goes
+  int receive_fd = -1;       ///< plain: a good answer's body goes into this file as it comes, not into memory
   std::uint64_t receive_at = 0;  ///< where in it
-  std::uint64_t receive_ahead = 0;  ///< bytes more than the client's window that may be under way
   bool checksum = false;     ///< a CRC goes with what is sent, or is checked in what is received
 };
 
@@ -40,6 +39,8 @@ struct Answer {
   int status = 0;  ///< of HTTP; 0 when there was no answer
   std::map<std::string, std::string> headers;
   std::string body;
+  std::uint64_t received = 0;  ///< bytes that went into `receive_fd`
+  int file_error = 0;          ///< errno of writing there
   int tries = 0;           ///< requests sent, repeats included
   int lost = 0;            ///< of them without an answer, or with 5xx: S3 may have carried them out
   std::string last_trouble;  ///< of the newest try that failed; may be empty

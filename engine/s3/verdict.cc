@@ -73,7 +73,7 @@ std::string way_words(const Answer& answer, const std::string& endpoint) {
 }  // namespace
 
 Verdict judge(const Answer& answer) {
-  if (answer.stopped || answer.hopeless) return Verdict::failed;
+  if (answer.stopped || answer.hopeless || answer.file_error != 0) return Verdict::failed;
   if (answer.stalled) return Verdict::repeat;
   if (answer.error == 0) return Verdict::good;
   if (answer.error == AWS_ERROR_S3_INVALID_RESPONSE_STATUS) return judge_status(answer);
@@ -99,6 +99,7 @@ Error describe(const Answer& answer, const std::string& doing, const std::string
     error.why = "it was told to stop";
     return error;
   }
+  if (answer.file_error != 0) return system_error(answer.file_error, error.what);
   if (answer.error == AWS_ERROR_S3_REQUEST_TIME_TOO_SKEWED) {
     error.kind = Kind::denied;
     const std::string date = answer.header("date");
