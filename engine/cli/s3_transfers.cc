@@ -62,7 +62,9 @@ struct Batch {
   std::atomic<std::size_t> next{0};
   std::atomic<bool> stopped{false};  ///< an error that ends the whole: what has not begun is left out
 
-  [[nodiscard]] bool is_left() const { return !stopped && next < items.size(); }
+  S3Transfers::Gone gone;
+
+  [[nodiscard]] bool is_left() const { return !stopped && !*gone && next < items.size(); }
 };
 
 std::optional<s3::Range> range_of(std::optional<std::int64_t> offset, std::optional<std::int64_t> length) {
@@ -143,6 +145,9 @@ std::pair<std::uint64_t, std::uint64_t> place_in(std::uint64_t size, const std::
 }
 
 Result<Json> get_one(s3::Client& client, const Item& item) {
+  if (item.range && item.range->length == 0) {
+    return Error{.kind = Kind::misuse, .what = fmt::format("the range of `{}` is empty", item.address.str())};
+  }
   const s3::Info info = HR_TRY(client.get_to_file(item.address, item.path, item.range));
   const auto [offset, length] = place_in(info.size, item.range);
   Json json = info_json(info);
@@ -227,7 +232,21 @@ Result<std::shared_ptr<s3::Client>> S3Transfers::client() {
   return client_;
 }
 
-loop::Async<Result<StoreReply>> S3Transfers::answer(Json request, std::string payload) {
+void S3Transfers::asker_left() {
+  --askers_;
+  end_if_alone();
+}
+
+void S3Transfers::no_more_come() {
+  more_may_come_ = false;
+  end_if_alone();
+}
+
+void S3Transfers::end_if_alone() {
+  if (askers_ == 0 && !more_may_come_ && client_) client_->stop();
+}
+
+loop::Async<Result<StoreReply>> S3Transfers::answer(Json request, std::string payload, Gone gone) {
   auto op = codec::get_string(request, "op");
   if (!op) co_return std::move(op).error();
   auto batch = read_batch(request, op_named(*op).value_or(Op::get), std::move(payload));
@@ -235,6 +254,7 @@ loop::Async<Result<StoreReply>> S3Transfers::answer(Json request, std::string pa
   auto made = client();
   if (!made) co_return std::move(made).error();
   (*batch)->client = *made;
+  (*batch)->gone = std::move(gone);
   if (!pool_) pool_ = std::make_unique<loop::WorkerPool>(loop_, kThreads);
   loop::TaskGroup moving(loop_);
   const std::size_t side_by_side = std::min<std::size_t>(kThreads, (*batch)->items.size());

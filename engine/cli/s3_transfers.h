@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -27,18 +28,28 @@ class S3Transfers {
   S3Transfers& operator=(const S3Transfers&) = delete;
 
   [[nodiscard]] static bool knows(std::string_view op);
-  [[nodiscard]] loop::Async<Result<StoreReply>> answer(codec::Json request, std::string payload);
+  /// Objects that have not begun when `gone` becomes true are left out: nobody waits for the answer.
+  using Gone = std::shared_ptr<const std::atomic<bool>>;
+  [[nodiscard]] loop::Async<Result<StoreReply>> answer(codec::Json request, std::string payload, Gone gone);
+
+  /// Who may ask, by a channel of its own: when all that came have left, and no more can come, what is on its way is ended too.
+  void asker_came() { ++askers_; }
+  void asker_left();
+  void no_more_come();
 
  private:
   /// Objects of all requests that are on their way at a time: each waits in a thread of its own.
   static constexpr unsigned kThreads = 64;
 
   Result<std::shared_ptr<s3::Client>> client();
+  void end_if_alone();
 
   loop::EventLoop& loop_;
   MakeClient make_client_;
   std::shared_ptr<s3::Client> client_;
   std::unique_ptr<loop::WorkerPool> pool_;
+  int askers_ = 0;
+  bool more_may_come_ = true;
 };
 
 }  // namespace headrace::cli

@@ -1,5 +1,6 @@
 #include "cli/s3_transfers.h"
 
+#include <atomic>
 #include <fstream>
 #include <iterator>
 #include <map>
@@ -61,7 +62,7 @@ class MemoryClient final : public s3::Client {
     std::ifstream in(path);
     return put(address, std::string(std::istreambuf_iterator<char>(in), {}), options);
   }
-  void stop() override {}
+  void stop() override { ++stops; }
   [[nodiscard]] const s3::Settings& settings() const override { return settings_; }
 
   struct Kept {
@@ -71,6 +72,7 @@ class MemoryClient final : public s3::Client {
   std::mutex mutex;
   std::map<std::string, Kept> objects;
   int heads = 0;
+  int stops = 0;
 
  private:
   static Error none(const s3::Address& address) { return Error{.kind = Kind::missing, .what = "there is no `" + address.key + "`"}; }
@@ -87,7 +89,7 @@ class MemoryClient final : public s3::Client {
 class S3TransfersTest : public ::testing::Test {
  protected:
   Result<StoreReply> answer(Json request, std::string payload = {}) {
-    return loop_.block_on(transfers_.answer(std::move(request), std::move(payload)));
+    return loop_.block_on(transfers_.answer(std::move(request), std::move(payload), gone_));
   }
   Json results(Json request, std::string payload = {}) {
     auto reply = answer(std::move(request), std::move(payload));
@@ -104,6 +106,7 @@ class S3TransfersTest : public ::testing::Test {
   loop::EventLoop loop_;
   store::testing::TemporaryDirectory folder_;
   std::shared_ptr<MemoryClient> client_ = std::make_shared<MemoryClient>();
+  std::shared_ptr<std::atomic<bool>> gone_ = std::make_shared<std::atomic<bool>>(false);
   int made_ = 0;
   int fail_ = 0;
   S3Transfers transfers_{loop_, [this]() -> Result<std::shared_ptr<s3::Client>> {
@@ -148,6 +151,28 @@ TEST_F(S3TransfersTest, RangesTellWhereTheyAre) {
   outside["offset"] = 10;
   const Json told = results({{"op", "s3_get"}, {"items", {outside}}});
   EXPECT_EQ(told[0].at("reason"), "range");
+  Json empty = item("k", "part");
+  empty.update({{"offset", 2}, {"length", 0}});
+  EXPECT_EQ(results({{"op", "s3_get"}, {"items", {empty}}})[0].at("reason"), "range");
+}
+
+TEST_F(S3TransfersTest, WhatNobodyWaitsForDoesNotBegin) {
+  keep("k", "x");
+  *gone_ = true;
+  EXPECT_TRUE(results({{"op", "s3_get"}, {"items", {item("k", "f")}}})[0].is_null());
+  EXPECT_EQ(text_of("f"), "");
+}
+
+TEST_F(S3TransfersTest, WhenAllHaveLeftWhatIsOnItsWayIsEnded) {
+  keep("k", "x");
+  transfers_.asker_came();
+  transfers_.asker_came();
+  results({{"op", "s3_get"}, {"items", {item("k", "f")}}});
+  transfers_.asker_left();
+  transfers_.no_more_come();
+  EXPECT_EQ(client_->stops, 0) << "one is still there";
+  transfers_.asker_left();
+  EXPECT_EQ(client_->stops, 1);
 }
 
 TEST_F(S3TransfersTest, AnErrorEndsTheWholeUnlessObjectsMayBeMissing) {

@@ -10,6 +10,7 @@ StoreChannel::StoreChannel(loop::EventLoop& loop, loop::WorkerPool& pool, S3Tran
       answered_(loop) {}
 
 loop::Async<void> StoreChannel::serve() {
+  transfers_.asker_came();
   for (;;) {
     while (requests_.size() >= kInFlightMax) co_await answered_.wait();
     auto frame = co_await wire::read_frame(socket_, kPayloadBytesMax);
@@ -17,6 +18,8 @@ loop::Async<void> StoreChannel::serve() {
     requests_.spawn(answer(std::move(*frame)));
   }
   socket_.close();
+  *gone_ = true;
+  transfers_.asker_left();
   co_await requests_.wait();
 }
 
@@ -56,7 +59,7 @@ loop::Async<Result<StoreReply>> StoreChannel::handle(wire::Frame frame) {
     co_return StoreReply{.body = wire::ok_body(), .payload = {}, .stream = nullptr};
   }
   if (op.is_string() && S3Transfers::knows(op.get_ref<const std::string&>())) {
-    auto moved = co_await transfers_.answer(std::move(frame.body), std::move(frame.payload));
+    auto moved = co_await transfers_.answer(std::move(frame.body), std::move(frame.payload), gone_);
     co_return moved;
   }
   auto reply_work = [body = std::move(frame.body), payload = std::move(frame.payload), now = loop_.wall_now(), &copies = copies_] {

@@ -2,6 +2,9 @@
 
 #include <sys/types.h>
 
+#include <atomic>
+#include <memory>
+
 #include "cli/s3_transfers.h"
 #include "cli/store_requests.h"
 #include "loop/event.h"
@@ -43,6 +46,7 @@ class StoreChannel {
   store::BlobStreams streams_;
   loop::TaskGroup requests_;
   loop::Event answered_;
+  std::shared_ptr<std::atomic<bool>> gone_ = std::make_shared<std::atomic<bool>>(false);  ///< the other end
 };
 
 }  // namespace headrace::cli

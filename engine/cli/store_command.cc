@@ -46,6 +46,7 @@ loop::Async<void> serve_door(loop::EventLoop& loop, loop::WorkerPool& pool, S3Tr
     if (datagram->fds.size() != 1 || channels.size() >= kChannelsMax) continue;
     channels.spawn(serve_channel(loop, pool, transfers, copies, std::move(datagram->fds[0])));
   }
+  transfers.no_more_come();
   co_await channels.wait();
 }
 

@@ -31,7 +31,8 @@ Result<Address> parse_address(std::string_view url) {
   const auto slash = rest.find('/');
   const std::string_view bucket = rest.substr(0, slash);
   if (!is_bucket(bucket)) return wrong(fmt::format("`{}` cannot be the name of a bucket", bucket));
-  return Address{.bucket = std::string{bucket}, .key = slash == std::string_view::npos ? "" : std::string{rest.substr(slash + 1)}};
+  const auto key = slash == std::string_view::npos ? slash : rest.find_first_not_of('/', slash);
+  return Address{.bucket = std::string{bucket}, .key = key == std::string_view::npos ? "" : std::string{rest.substr(key)}};
 }
 
 }  // namespace headrace::s3

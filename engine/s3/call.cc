@@ -78,7 +78,8 @@ struct Call::State {
 
   static void on_signed(aws_signing_result* result, int error, void* state);
   static void on_connection(aws_http_connection* connection, int error, void* state);
-  static int on_headers(aws_http_stream* stream, aws_http_header_block block, const aws_http_header* headers, std::size_t count, void* state);
+  static int on_headers(aws_http_stream* stream, aws_http_header_block block, const aws_http_header* headers, std::size_t count,
+                        void* state);
   static int on_body(aws_http_stream* stream, const aws_byte_cursor* bytes, void* state);
   static void on_complete(aws_http_stream* stream, int error, void* state);
 
@@ -94,12 +95,15 @@ void Call::State::sign(const Request& request, const Destination& destination) {
   add_header(message.get(), "Host", std::string_view{destination.endpoint}.substr(destination.endpoint.find("://") + 3));
   add_header(message.get(), "User-Agent", kAgent);
   if (request.checksum && request.method == "GET") add_header(message.get(), "x-amz-checksum-mode", "ENABLED");
-  if (request.checksum && request.method == "PUT") add_header(message.get(), "x-amz-checksum-crc32", crc32_header(request.body));
-  if (!request.body.empty()) {
+  if (request.checksum && request.method == "PUT") add_header(message.get(), kCrc32Header, crc32_header(request.body));
+  if (!request.send_file.empty()) {
+    body.reset(aws_input_stream_new_from_file(aws_default_allocator(), request.send_file.c_str()));
+    if (!body) return finish(aws_last_error());
+  } else if (!request.body.empty()) {
     const aws_byte_cursor bytes = cursor(request.body);
     body.reset(aws_input_stream_new_from_cursor(aws_default_allocator(), &bytes));
-    aws_http_message_set_body_stream(message.get(), body.get());
   }
+  if (body) aws_http_message_set_body_stream(message.get(), body.get());
   signable.reset(aws_signable_new_http_request(aws_default_allocator(), message.get()));
   aws_signing_config_aws config{};
   aws_s3_init_default_signing_config(&config, cursor(destination.region), destination.credentials);

@@ -1,7 +1,11 @@
 #include "s3/checksum.h"
 
-#include <bit>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
 #include <concepts>
+#include <vector>
 
 #include <aws/checksums/crc.h>
 #include <openssl/evp.h>
@@ -32,7 +36,7 @@ struct Algorithm {
 };
 
 constexpr Algorithm kAlgorithms[] = {
-    {"x-amz-checksum-crc32", [](std::string_view body) { return big_endian(aws_checksums_crc32_ex(bytes_of(body), body.size(), 0)); }},
+    {kCrc32Header, [](std::string_view body) { return big_endian(aws_checksums_crc32_ex(bytes_of(body), body.size(), 0)); }},
     {"x-amz-checksum-crc32c", [](std::string_view body) { return big_endian(aws_checksums_crc32c_ex(bytes_of(body), body.size(), 0)); }},
     {"x-amz-checksum-crc64nvme",
      [](std::string_view body) { return big_endian(aws_checksums_crc64nvme_ex(bytes_of(body), body.size(), 0)); }},
@@ -43,6 +47,22 @@ constexpr Algorithm kAlgorithms[] = {
 }  // namespace
 
 std::string crc32_header(std::string_view body) { return codec::to_base64(kAlgorithms[0].of(body)); }
+
+std::optional<std::string> crc32_header_of_file(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return std::nullopt;
+  std::vector<char> piece(256 << 10);
+  std::uint32_t crc = 0;
+  ssize_t n = 0;
+  while ((n = ::read(fd, piece.data(), piece.size())) != 0) {
+    if (n > 0) crc = aws_checksums_crc32_ex(bytes_of({piece.data(), static_cast<std::size_t>(n)}), static_cast<std::size_t>(n), crc);
+    if (n < 0 && errno != EINTR) break;
+  }
+  const int failed = n < 0 ? errno : 0;
+  ::close(fd);
+  errno = failed;
+  return failed == 0 ? std::optional{codec::to_base64(big_endian(crc))} : std::nullopt;
+}
 
 Checked check_body(const Answer& answer) {
   for (const Algorithm& algorithm : kAlgorithms) {

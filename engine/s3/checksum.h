@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -7,8 +8,11 @@
 
 namespace headrace::s3 {
 
-/// Value of the header `x-amz-checksum-crc32` for a body.
+inline constexpr const char* kCrc32Header = "x-amz-checksum-crc32";
+/// Its value for a body.
 [[nodiscard]] std::string crc32_header(std::string_view body);
+/// The same for what is in a file; nullopt, with errno set, when it cannot be read.
+[[nodiscard]] std::optional<std::string> crc32_header_of_file(const std::string& path);
 
 enum class Checked { fits, differs, not_given };
 /// The whole body of an answer beside the checksum that S3 gives with it: CRC-32, CRC-32C, CRC-64/NVME, SHA-1 or SHA-256. That of an

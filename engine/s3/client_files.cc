@@ -14,6 +14,7 @@
 
 #include <fmt/format.h>
 
+#include "s3/checksum.h"
 #include "s3/client_impl.h"
 
 // Objects into files and files into objects.
@@ -22,8 +23,8 @@ namespace {
 
 /// A file up to this size goes up in one request.
 constexpr std::uint64_t kPartsMin = 16 << 20;
-/// Ranges up to this size are read in one request, in memory.
-constexpr std::uint64_t kInMemoryMax = 8 << 20;
+/// What is no larger is held in memory: many threads do that at a time.
+constexpr std::uint64_t kInMemoryMax = 1 << 20;
 /// What comes down in one request, of an object that takes several.
 constexpr std::uint64_t kPiece = 8 << 20;
 /// Requests side by side for one object. A connection to S3 moves 50 to 90 MB/s.
@@ -159,12 +160,18 @@ Result<PutResult> CrtClient::put_file(const Address& address, const std::string&
   struct stat file {};
   if (::stat(path.c_str(), &file) != 0) return system_error(errno, fmt::format("cannot store `{}`", path));
   const auto size = static_cast<std::uint64_t>(file.st_size);
-  if (size < kPartsMin) return put(address, HR_TRY(read_whole_file(path, size)), options);
+  if (size <= kInMemoryMax) return put(address, HR_TRY(read_whole_file(path, size)), options);
   Request request = this->request("PutObject", "PUT", address, "");
-  request.form = Request::Form::put_parts;
   request.send_file = path;
   request.send_size = size;
   const std::string mark = add_put_headers(request, options, size);
+  if (size >= kPartsMin) {
+    request.form = Request::Form::put_parts;
+  } else if (std::exchange(request.checksum, false)) {  // once, not at each try
+    const auto checksum = crc32_header_of_file(path);
+    if (!checksum) return system_error(errno, fmt::format("cannot read `{}`", path));
+    request.headers.emplace_back(kCrc32Header, *checksum);
+  }
   const Answer answer = HR_TRY(ask(request, address.bucket, fmt::format("write `{}`", address.str())));
   return put_result(answer, address, mark);
 }

@@ -145,7 +145,7 @@ TEST_F(ClientTest, ListsStopAtTheDelimiter) {
 TEST_F(ClientTest, LargeObjectsGoInPartsAndComeBack) {
   const std::string folder = ::testing::TempDir() + "s3-client-" + std::to_string(::getpid());
   std::filesystem::create_directories(folder);
-  for (const std::size_t size : {std::size_t{0}, std::size_t{5}, std::size_t{8} << 20, (std::size_t{40} << 20) + 13}) {
+  for (const std::size_t size : {std::size_t{0}, std::size_t{5}, std::size_t{3} << 20, std::size_t{8} << 20, (std::size_t{40} << 20) + 13}) {
     SCOPED_TRACE(size);
     const std::string bytes = noise(size);
     std::ofstream{folder + "/up", std::ios::binary} << bytes;
@@ -174,6 +174,37 @@ TEST_F(ClientTest, LargeObjectsGoInPartsAndComeBack) {
     }
     EXPECT_TRUE(found == bytes);
   }
+  std::filesystem::remove_all(folder);
+}
+
+TEST_F(ClientTest, RangesOfAnySizeComeIntoFiles) {
+  const std::string folder = ::testing::TempDir() + "s3-ranges-" + std::to_string(::getpid());
+  std::filesystem::create_directories(folder);
+  const std::string bytes = noise(20 << 20);
+  ASSERT_TRUE(client_->put(at("ranges"), bytes, {}).ok());
+  constexpr std::uint64_t kMiB = 1 << 20;
+  const std::tuple<Range, std::uint64_t, std::uint64_t> cases[] = {
+      {{.offset = 5, .length = kMiB, .suffix = false}, 5, kMiB},
+      {{.offset = 5, .length = 3 * kMiB, .suffix = false}, 5, 3 * kMiB},
+      {{.offset = kMiB + 1, .length = 18 * kMiB, .suffix = false}, kMiB + 1, 18 * kMiB},
+      {{.offset = 15 * kMiB, .length = 99 * kMiB, .suffix = false}, 15 * kMiB, 5 * kMiB},
+      {{.offset = 2 * kMiB, .length = {}, .suffix = false}, 2 * kMiB, 18 * kMiB},
+      {{.offset = 0, .length = 12 * kMiB, .suffix = true}, 8 * kMiB, 12 * kMiB},
+      {{.offset = 0, .length = 99 * kMiB, .suffix = true}, 0, 20 * kMiB},
+  };
+  for (const auto& [range, from, length] : cases) {
+    SCOPED_TRACE(from);
+    auto info = client_->get_to_file(at("ranges"), folder + "/part", range);
+    ASSERT_TRUE(info.ok()) << to_text(info.error());
+    EXPECT_EQ(info->size, bytes.size());
+    EXPECT_TRUE(file_content(folder + "/part") == bytes.substr(from, length));
+  }
+  const Range outside{.offset = bytes.size(), .length = {}, .suffix = false};
+  EXPECT_EQ(client_->get_to_file(at("ranges"), folder + "/part", outside).error().kind, Kind::misuse);
+  std::filesystem::create_symlink("/dev/full", folder + "/full");
+  auto full = client_->get_to_file(at("ranges"), folder + "/full", std::nullopt);
+  ASSERT_FALSE(full.ok());
+  EXPECT_NE(to_text(full.error()).find("No space left"), std::string::npos) << to_text(full.error());
   std::filesystem::remove_all(folder);
 }
 

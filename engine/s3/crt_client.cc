@@ -33,6 +33,8 @@ constexpr int kRenewMax = 3;
 /// Who waits hears of trouble when it has lasted this long: below this, a try more is the usual cure.
 constexpr Duration kTellAfter = 10s;
 constexpr Duration kTellEvery = 30s;
+/// A large transfer may take longer than patience lasts: it counts from when something last went forward, for that many beginnings.
+constexpr unsigned kRestartsMax = 5;
 constexpr int kRangeNotSatisfiable = 416;
 /// Bytes a reader may be ahead at first.
 constexpr std::size_t kWindow = 3 * kPartSize;
@@ -59,7 +61,6 @@ CrtClient::CrtClient(Settings settings, std::unique_ptr<Runtime> runtime)
       random_((static_cast<std::uint64_t>(std::random_device{}()) << 32U) ^ std::random_device{}()) {}
 
 Result<std::unique_ptr<CrtClient>> CrtClient::make(Settings settings) {
-  while (!settings.endpoint.empty() && settings.endpoint.back() == '/') settings.endpoint.pop_back();
   if (settings.region.empty()) settings.region = region_of_profile();
   if (settings.region.empty()) settings.region = "us-east-1";
   auto runtime = HR_TRY(Runtime::make(settings));
@@ -267,6 +268,9 @@ Result<Answer> CrtClient::ask(const Request& request, const std::string& bucket,
     const Verdict verdict = judge(answer);
     if (verdict == Verdict::good || verdict == Verdict::missing || verdict == Verdict::condition) return answer;
     if (verdict == Verdict::misuse && answer.status == kRangeNotSatisfiable) return answer;
+    if (request.form != Request::Form::plain && course.round < kRestartsMax) {
+      course.until = std::max(course.until, answer.moved + settings_.patience);
+    }
     if (!again(course, answer, bucket, doing)) return error_for(answer, doing, bucket);
     tries = answer.tries;
     lost = answer.lost;

@@ -91,6 +91,7 @@ void Exchange::start(const Destination& destination) {
   options.progress_callback = on_progress;
   const std::lock_guard lock{mutex_};
   moved_ = now();
+  if (error == 0 && answer_.stopped) error = AWS_ERROR_S3_CANCELED;
   if (error == 0) {
     running_ = aws_s3_client_make_meta_request(destination.client, &options);
     if (running_ == nullptr) error = aws_last_error();
@@ -127,6 +128,7 @@ Answer& Exchange::wait(Duration patience) {
     lock.lock();
     changed_.wait(lock, [this] { return gone_; });
   }
+  answer_.moved = moved_;
   return answer_;
 }
 
@@ -142,7 +144,13 @@ void Exchange::cancel(bool Answer::* why) {
   aws_s3_meta_request_release(running);
 }
 
-void Exchange::stop() { cancel(&Answer::stopped); }
+void Exchange::stop() {
+  {
+    const std::lock_guard lock{mutex_};
+    if (running_ == nullptr) answer_.stopped = true;  // it may be about to start
+  }
+  cancel(&Answer::stopped);
+}
 
 void Exchange::open_window(std::uint64_t bytes) {
   aws_s3_meta_request* running = nullptr;

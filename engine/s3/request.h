@@ -12,6 +12,7 @@
 #include <aws/http/request_response.h>
 #include <aws/s3/s3_client.h>
 
+#include "base/time.h"
 #include "s3/crt.h"
 
 namespace headrace::s3 {
@@ -26,7 +27,7 @@ struct Request {
   std::string target;     ///< path and query, escaped
   std::vector<std::pair<std::string, std::string>> headers;
   std::string_view body;  ///< plain only; must live until the request has ended
-  std::string send_file;  ///< put_parts: its whole content
+  std::string send_file;  ///< its whole content; for put_parts, and for plain in the place of `body`
   std::uint64_t send_size = 0;
   int receive_fd = -1;       ///< plain: a good answer's body goes into this file as it comes, not into memory
   std::uint64_t receive_at = 0;  ///< where in it
@@ -41,6 +42,7 @@ struct Answer {
   std::string body;
   std::uint64_t received = 0;  ///< bytes that went into `receive_fd`
   int file_error = 0;          ///< errno of writing there
+  Instant moved{};         ///< when something last went forward
   int tries = 0;           ///< requests sent, repeats included
   int lost = 0;            ///< of them without an answer, or with 5xx: S3 may have carried them out
   std::string last_trouble;  ///< of the newest try that failed; may be empty

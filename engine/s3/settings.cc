@@ -75,6 +75,11 @@ Result<Settings> Settings::from_environment() {
   if (!settings.endpoint.empty() && !settings.endpoint.starts_with("http://") && !settings.endpoint.starts_with("https://")) {
     return unusable(name, settings.endpoint, "it must begin with http:// or https://");
   }
+  while (settings.endpoint.ends_with('/')) settings.endpoint.pop_back();
+  const auto host = settings.endpoint.find("://");
+  if (host != std::string::npos && settings.endpoint.find('/', host + 3) != std::string::npos) {
+    return unusable(name, settings.endpoint, "services below a path are not supported: it must end with the host or its port");
+  }
   settings.region = first_of({"AWS_REGION", "AWS_DEFAULT_REGION"});
   read_verification(settings);
   settings.encryption = variable("METAFLOW_S3_SERVER_SIDE_ENCRYPTION");

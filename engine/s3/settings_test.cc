@@ -49,6 +49,8 @@ TEST_F(SettingsTest, NothingSetIsAwsItself) {
 TEST_F(SettingsTest, MetaflowsEndpointComesFirst) {
   ::setenv("AWS_ENDPOINT_URL", "http://general:1", 1);
   EXPECT_EQ(Settings::from_environment()->endpoint, "http://general:1");
+  ::setenv("AWS_ENDPOINT_URL", "http://general:1//", 1);
+  EXPECT_EQ(Settings::from_environment()->endpoint, "http://general:1");
   ::setenv("AWS_ENDPOINT_URL_S3", "http://s3:2", 1);
   EXPECT_EQ(Settings::from_environment()->endpoint, "http://s3:2");
   ::setenv("METAFLOW_S3_ENDPOINT_URL", "https://metaflow:3", 1);
@@ -74,7 +76,7 @@ TEST_F(SettingsTest, LimitsAreRead) {
 }
 
 TEST_F(SettingsTest, WhatCannotBeUsedIsNamed) {
-  const std::pair<const char*, const char*> wrong[] = {{"AWS_ENDPOINT_URL_S3", "minio:9000"}, {"HEADRACE_S3_MEMORY_MB", "1"},
+  const std::pair<const char*, const char*> wrong[] = {{"AWS_ENDPOINT_URL_S3", "minio:9000"}, {"AWS_ENDPOINT_URL_S3", "https://host/storage/s3"}, {"HEADRACE_S3_MEMORY_MB", "1"},
                                                        {"HEADRACE_S3_MAX_GBPS", "fast"},      {"HEADRACE_S3_MAX_CONNECTIONS", "0"},
                                                        {"HEADRACE_S3_ANONYMOUS", "perhaps"},  {"HEADRACE_S3_PATIENCE_S", "10m"}};
   for (const auto& [name, value] : wrong) {

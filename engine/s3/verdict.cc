@@ -3,6 +3,7 @@
 #include <array>
 #include <algorithm>
 
+#include <aws/auth/auth.h>
 #include <aws/common/common.h>
 #include <aws/http/http.h>
 #include <aws/io/io.h>
@@ -26,6 +27,8 @@ Verdict judge_status(const Answer& answer) {
     return region_of(answer).empty() ? Verdict::misuse : Verdict::other_region;
   }
   if (one_of(code, {"RequestTimeout", "SlowDown", "InternalError", "ServiceUnavailable"})) return Verdict::repeat;
+  // To HEAD, S3 says no more than this of an expired token and of a bucket elsewhere.
+  if (answer.status == 400 && answer.body.empty()) return region_of(answer).empty() ? Verdict::expired : Verdict::other_region;
   switch (answer.status) {
     case 404: return code == "NoSuchUpload" ? Verdict::repeat : Verdict::missing;
     case 412: return Verdict::condition;
@@ -44,11 +47,17 @@ Verdict judge_status(const Answer& answer) {
   return Verdict::failed;
 }
 
+bool is_of(unsigned package, int error) {
+  const auto number = static_cast<unsigned>(error);
+  return number >= AWS_ERROR_ENUM_BEGIN_RANGE(package) && number <= AWS_ERROR_ENUM_END_RANGE(package);
+}
+
+/// The source of the credentials did not answer when they were to be renewed, or not with what can be used.
+bool is_of_credentials(int error) { return is_of(AWS_C_AUTH_PACKAGE_ID, error); }
+
 /// Trouble on the way to S3, as opposed to what we did wrong.
 bool is_of_the_way(int error) {
-  const auto in = [error](int begin, int end) { return error >= begin && error <= end; };
-  return in(AWS_ERROR_ENUM_BEGIN_RANGE(AWS_C_IO_PACKAGE_ID), AWS_ERROR_ENUM_END_RANGE(AWS_C_IO_PACKAGE_ID)) ||
-         in(AWS_ERROR_ENUM_BEGIN_RANGE(AWS_C_HTTP_PACKAGE_ID), AWS_ERROR_ENUM_END_RANGE(AWS_C_HTTP_PACKAGE_ID)) ||
+  return is_of(AWS_C_IO_PACKAGE_ID, error) || is_of(AWS_C_HTTP_PACKAGE_ID, error) || is_of_credentials(error) ||
          error == AWS_ERROR_S3_INTERNAL_ERROR || error == AWS_ERROR_S3_SLOW_DOWN || error == AWS_ERROR_S3_REQUEST_TIMEOUT ||
          error == AWS_ERROR_S3_NON_RECOVERABLE_ASYNC_ERROR;
 }
@@ -82,6 +91,7 @@ Verdict judge(const Answer& answer) {
     case AWS_ERROR_S3_OBJECT_MODIFIED:
     case AWS_ERROR_S3_MISSING_CONTENT_RANGE_HEADER:
     case AWS_ERROR_S3_INVALID_CONTENT_RANGE_HEADER: return Verdict::damaged;
+    case AWS_ERROR_HTTP_OUTGOING_STREAM_LENGTH_INCORRECT: return Verdict::failed;  // a file that became shorter
     case AWS_ERROR_S3_MISSING_ETAG:
     case AWS_ERROR_S3_MISSING_UPLOAD_ID: return Verdict::repeat;
     default: return is_of_the_way(answer.error) ? Verdict::repeat : Verdict::failed;
@@ -111,6 +121,12 @@ Error describe(const Answer& answer, const std::string& doing, const std::string
     error.kind = Kind::misuse;
     error.why = fmt::format("the TLS connection to {} was not accepted: its certificate is not trusted, expired, or for another name", endpoint);
     error.next = "give the CA file of the service by METAFLOW_S3_VERIFY_CERTIFICATE or AWS_CA_BUNDLE";
+    return error;
+  }
+  if (is_of_credentials(answer.error)) {
+    error.kind = Kind::retry;
+    error.why = fmt::format("the credentials could not be renewed: {} gave none ({})", origin, aws_error_str(answer.error));
+    error.next = "check that their source is up and reached from here, then try again";
     return error;
   }
   const Verdict verdict = judge(answer);

@@ -1,5 +1,8 @@
 #include "s3/verdict.h"
 
+#include <cerrno>
+
+#include <aws/auth/auth.h>
 #include <aws/http/http.h>
 #include <aws/io/io.h>
 #include <aws/s3/s3.h>
@@ -42,6 +45,8 @@ TEST(Verdict, StatusAndCodeAreFolded) {
   EXPECT_EQ(judge(http(503, "SlowDown")), Verdict::repeat);
   EXPECT_EQ(judge(http(501, "NotImplemented")), Verdict::failed);
   EXPECT_EQ(judge(http(507, "XMinioStorageFull")), Verdict::failed);
+  EXPECT_EQ(judge(http(400, "RequestTimeout")), Verdict::repeat);
+  EXPECT_EQ(judge(http(400)), Verdict::expired) << "HEAD has no body to say so";
   EXPECT_EQ(judge(http(301)), Verdict::misuse);
   Answer elsewhere = http(301);
   elsewhere.headers["x-amz-bucket-region"] = "eu-west-1";
@@ -55,7 +60,12 @@ TEST(Verdict, TheWayToS3IsTriedAgain) {
     EXPECT_EQ(judge(broken(error)), Verdict::repeat) << aws_error_str(error);
   }
   EXPECT_EQ(judge(broken(AWS_ERROR_S3_RESPONSE_CHECKSUM_MISMATCH)), Verdict::damaged);
+  EXPECT_EQ(judge(broken(AWS_AUTH_SIGNING_NO_CREDENTIALS)), Verdict::repeat) << "their source was asked anew, and did not answer";
   EXPECT_EQ(judge(broken(AWS_ERROR_INVALID_ARGUMENT)), Verdict::failed);
+  Answer full = broken(AWS_ERROR_FILE_WRITE_FAILURE);
+  full.file_error = ENOSPC;
+  EXPECT_EQ(judge(full), Verdict::failed);
+  EXPECT_EQ(describe(full, "read `s3://b/k`", "", "").why, "No space left on device");
   Answer stopped = broken(AWS_ERROR_S3_CANCELED);
   stopped.stopped = true;
   EXPECT_EQ(judge(stopped), Verdict::failed);

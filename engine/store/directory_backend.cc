@@ -283,6 +283,9 @@ class FileWriter final : public ObjectWriter {
 
   Result<bool> commit_new(const std::string& key) override {
     if (!is_key(key)) return bad_key(key);
+    if (!hidden_.empty()) {  // A disk over the network tells of some errors no earlier.
+      if (const int why = fd_.close_now(); why != 0) return file_error(why, "write below", root_);
+    }
     const std::string path = root_ + "/" + key;
     int code = publish(path);
     if (code == ENOENT) {

@@ -258,14 +258,23 @@ class PublishTags final : public Backend::Change {
   std::string key_;
 };
 
+std::string look_at(const Backend& data, const Backend& meta, const std::string& what) {
+  return data.location("") + "\n" + meta.location("") + "\n" + what;
+}
+
 }  // namespace
 
 bool RunCopies::due(const Backend& data, const Backend& meta, const std::string& what, WallTime now) {
   if (looked_.size() >= kLookedMax) looked_.clear();
-  const auto [last, first] = looked_.try_emplace(data.location("") + "\n" + meta.location("") + "\n" + what, now);
+  const auto [last, first] = looked_.try_emplace(look_at(data, meta, what), now);
   if (!first && now >= last->second && now - last->second < kLookAgain) return false;
   last->second = now;
   return true;
+}
+
+Result<void> RunCopies::noted(const Backend& data, const Backend& meta, const std::string& what, Result<void> looked) {
+  if (!looked) looked_.erase(look_at(data, meta, what));
+  return looked;
 }
 
 Result<void> RunCopies::bring_run(Backend& data, Backend& meta, const FlowName& flow, const RunId& run, WallTime now) {
@@ -273,7 +282,7 @@ Result<void> RunCopies::bring_run(Backend& data, Backend& meta, const FlowName& 
   const std::lock_guard lock{mutex_};
   const Place place = place_of(data, meta, flow, run);
   if (!due(data, meta, place.key, now)) return {};
-  return bring_run_now(place);
+  return noted(data, meta, place.key, bring_run_now(place));
 }
 
 Result<void> RunCopies::bring_runs(Backend& data, Backend& meta, const FlowName& flow, WallTime now) {
@@ -283,7 +292,12 @@ Result<void> RunCopies::bring_runs(Backend& data, Backend& meta, const FlowName&
 }
 
 Result<void> RunCopies::bring_runs_now(Backend& data, Backend& meta, const FlowName& flow, WallTime now) {
-  if (!due(data, meta, flow.str() + "/", now)) return {};
+  const std::string what = flow.str() + "/";
+  if (!due(data, meta, what, now)) return {};
+  return noted(data, meta, what, bring_heads(data, meta, flow));
+}
+
+Result<void> RunCopies::bring_heads(Backend& data, Backend& meta, const FlowName& flow) {
   auto entries = data.list(flow.str());
   if (!entries) return of_datastore(std::move(entries).error());
   std::set<std::string> known;
@@ -301,6 +315,10 @@ Result<void> RunCopies::bring_runs_now(Backend& data, Backend& meta, const FlowN
 Result<void> RunCopies::bring_flows(Backend& data, Backend& meta, WallTime now) {
   const std::lock_guard lock{mutex_};
   if (!due(data, meta, "", now)) return {};
+  return noted(data, meta, "", bring_flows_now(data, meta, now));
+}
+
+Result<void> RunCopies::bring_flows_now(Backend& data, Backend& meta, WallTime now) {
   auto entries = data.list("");
   if (!entries) return of_datastore(std::move(entries).error());
   for (const Backend::Entry& entry : *entries) {

@@ -34,7 +34,11 @@ class RunCopies {
  private:
   /// True once in a while for each thing that may be looked for.
   bool due(const Backend& data, const Backend& meta, const std::string& what, WallTime now);
+  /// Passes on the result of a look; one that failed is due again at once.
+  Result<void> noted(const Backend& data, const Backend& meta, const std::string& what, Result<void> looked);
   Result<void> bring_runs_now(Backend& data, Backend& meta, const FlowName& flow, WallTime now);
+  static Result<void> bring_heads(Backend& data, Backend& meta, const FlowName& flow);
+  Result<void> bring_flows_now(Backend& data, Backend& meta, WallTime now);
 
   std::mutex mutex_;
   std::map<std::string, WallTime> looked_;

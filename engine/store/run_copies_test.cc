@@ -160,6 +160,9 @@ TEST_F(RunCopiesTest, WhatCouldNotBeCopiedGoesWithTheNext) {
   ASSERT_TRUE(*copying.put_new("F/1/work/_meta/_self.json", "{}"));
   EXPECT_FALSE(copying.flush(kNow).ok());
   EXPECT_FALSE(copying.flush(kNow).ok()) << "it is still there";
+  broken.mend();
+  EXPECT_TRUE(copying.flush(kNow).ok());
+  EXPECT_EQ(copy_names(), std::vector<std::string>{"records-000000.tgz"}) << "readers would miss a number left out";
 }
 
 TEST_F(RunCopiesTest, ASecondWriterTakesTheNextNumbersAndRecordsOfOtherRunsStayOut) {

@@ -61,8 +61,9 @@ void CopyingBackend::begin(const RunId& run) {
 Result<void> CopyingBackend::put_batch(const RunId& run, std::string_view archive) {
   const std::string folder = CopyNames::folder(flow_, run);
   const std::string packed = codec::gzip(archive);
-  // A number may be taken: by an earlier process of this run.
-  while (!HR_TRY(data_.put_new(folder + "/" + CopyNames::records(next_++), packed))) continue;
+  // A number may be taken: by an earlier process of this run. One that could not be written is not left out: readers would miss it.
+  while (!HR_TRY(data_.put_new(folder + "/" + CopyNames::records(next_), packed))) ++next_;
+  ++next_;
   return {};
 }
 

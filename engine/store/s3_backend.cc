@@ -185,7 +185,8 @@ Result<void> S3Backend::check() {
   constexpr std::string_view kText = "Headrace made this to see whether the bucket has conditional writes. It may be removed.\n";
   for (int i = 0; i < 2; ++i) {
     auto put = client_->put(probe, kText, only_new());
-    if (!put && put.error().kind == Kind::failed) return needs_conditional_writes(root_.bucket, put.error().why);
+    const bool refused = !put && put.error().kind == Kind::failed && put.error().why.starts_with("S3 answered");
+    if (refused) return needs_conditional_writes(root_.bucket, put.error().why);
     if (!put) return std::move(put).error();
     if (!put->written) return {};
   }

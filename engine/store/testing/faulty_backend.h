@@ -14,6 +14,8 @@ class FaultyBackend final : public Backend {
   explicit FaultyBackend(Backend& inner, int fail_at = 0) : inner_(inner), fail_at_(fail_at) {}
 
   [[nodiscard]] bool failed() const { return fail_at_ > 0 && operations_ >= fail_at_; }
+  /// From here on nothing fails.
+  void mend() { fail_at_ = 0; }
   [[nodiscard]] int operations() const { return operations_; }
 
   Result<void> put(const std::string& key, std::string_view bytes) override;

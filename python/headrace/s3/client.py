@@ -345,7 +345,7 @@ def _local_name(url: str, key: Any) -> str:
 
     offset, length = (None, None) if isinstance(key, str) else (getattr(key, "offset", None), getattr(key, "length", None))
     part = "whole" if offset is None and length is None else "%s_%s" % (offset, length)
-    leaf = "".join(c if c.isalnum() or c in "._-" else "_" for c in url.rpartition("/")[2])[-100:]
+    leaf = "".join(c if (c.isascii() and c.isalnum()) or c in "._-" else "_" for c in url.rpartition("/")[2])[-100:]
     return "-".join((sha1(url.encode("utf-8")).hexdigest(), part, leaf))
 
 

@@ -42,6 +42,9 @@ def environment_of(encryption: Optional[str], options: Dict[str, Any]) -> Dict[s
                 )
         elif name != "inject_failure_rate":
             raise TypeError("S3() got an unexpected keyword argument '%s'" % name)
+    if "AWS_PROFILE" in changes and "AWS_ACCESS_KEY_ID" not in changes:
+        # Keys of the environment would come first.
+        changes.update(AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="", AWS_SESSION_TOKEN="")
     return changes
 
 

@@ -22,6 +22,9 @@ Item = Dict[str, Any]
 _PREFIXES = ("AWS_", "METAFLOW_S3_", "HEADRACE_S3_")
 _NAMES = ("HOME", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "REQUESTS_CA_BUNDLE")
 
+#: Of one request: a message to the engine has room for some 300,000.
+ITEMS_MAX = 50_000
+
 _channels: Dict[Tuple[Tuple[str, str], ...], Channel] = {}
 _lock = allocate_lock()
 
@@ -60,22 +63,24 @@ class Transfers:
     ) -> List[Optional[Any]]:
         """The result of each item, in order; None where there is no such object and that is allowed.
 
-        Raises for the first item that failed. alone: the caller asked for this one object.
+        Raises for the first item that failed. alone: the caller asked for this one object. payload: of at most ITEMS_MAX items.
         """
-        if not items:
-            return []
-        try:
-            answer = _channel_for(self._changes).request(
-                op, payload, items=items, missing_allowed=missing_allowed, **fields
-            )
-        except EngineMissing:
-            raise
-        except EngineError as error:
-            raise _refused(error, items[0]["url"]) from error
-        results: List[Any] = json.loads(bytes(answer.payload))
-        for result, item in zip(results, items):
-            if isinstance(result, dict) and "error" in result and not (missing_allowed and _is_missing(result)):
-                raise failure_of(result, item["url"], alone)
+        results: List[Any] = []
+        for first in range(0, len(items), ITEMS_MAX):
+            portion = items[first : first + ITEMS_MAX]
+            try:
+                answer = _channel_for(self._changes).request(
+                    op, payload, items=portion, missing_allowed=missing_allowed, **fields
+                )
+            except EngineMissing:
+                raise
+            except EngineError as error:
+                raise _refused(error, portion[0]["url"]) from error
+            done = json.loads(bytes(answer.payload))
+            for result, item in zip(done, portion):
+                if isinstance(result, dict) and "error" in result and not (missing_allowed and _is_missing(result)):
+                    raise failure_of(result, item["url"], alone)
+            results += done
         return [None if isinstance(result, dict) and "error" in result else result for result in results]
 
 

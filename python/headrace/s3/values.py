@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import stat
-from io import BufferedIOBase, RawIOBase
+from io import BufferedIOBase, BufferedRandom, BufferedReader, FileIO, RawIOBase
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from .errors import MetaflowS3InvalidObject
-from .transfers import Item, Transfers
+from .transfers import ITEMS_MAX, Item, Transfers
 
 #: Larger values travel as files.
 _VALUE_BYTES_MAX = 8 << 20
@@ -108,7 +108,7 @@ class Uploads:
         values = iter(self._values)
         for key, item in zip(self._keys, self._items):
             size = item.get("size", 0)
-            if not portions or size > room:
+            if not portions or size > room or len(portions[-1][0]) >= ITEMS_MAX:
                 portions.append(([], [], []))
                 room = _PAYLOAD_BYTES_MAX
             room -= size
@@ -120,7 +120,14 @@ class Uploads:
 
 
 def _path_of_open(file: Any) -> Optional[str]:
-    """A path by which the engine can open a regular file that is open here and at its beginning; None for another one."""
+    """A path by which the engine can open a regular file that is open here and at its beginning; None for another one.
+
+    What reads through a file, and gives other bytes than it holds, has the file's descriptor too: `gzip.open`, a member of an
+    archive. Only files as `open` makes them are meant.
+    """
+    raw = file if type(file) is FileIO else getattr(file, "raw", None)
+    if type(raw) is not FileIO or type(file) not in (FileIO, BufferedReader, BufferedRandom):
+        return None
     try:
         descriptor = file.fileno()
         at_start = file.tell() == 0
