@@ -27,8 +27,9 @@ constexpr std::uint64_t kPartsMin = 16 << 20;
 constexpr std::uint64_t kInMemoryMax = 1 << 20;
 /// What comes down in one request, of an object that takes several.
 constexpr std::uint64_t kPiece = 8 << 20;
-/// Requests side by side for one object. A connection to S3 moves 50 to 90 MB/s.
-constexpr std::uint64_t kPiecesAtOnce = 16;
+/// What one connection to S3 moves, as a rule: as many requests side by side for one object as it takes to be as fast as is wanted.
+constexpr double kConnectionGbps = 0.625;
+constexpr double kPiecesAtOnceMax = 64;
 
 Result<std::string> read_whole_file(const std::string& path, std::uint64_t size) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
@@ -110,7 +111,8 @@ Result<bool> CrtClient::get_pieces(const Address& address, const Piece& all, con
   };
   {
     // This thread fetches too. How many requests there are of all objects together is the pace's to say.
-    const std::uint64_t wanted = std::min(kPiecesAtOnce, (all.length + kPiece - 1) / kPiece);
+    const auto at_once = static_cast<std::uint64_t>(std::clamp(settings_.gbps_max / kConnectionGbps, 1.0, kPiecesAtOnceMax));
+    const std::uint64_t wanted = std::min(at_once, (all.length + kPiece - 1) / kPiece);
     std::vector<std::jthread> others;
     try {
       while (others.size() + 1 < wanted) others.emplace_back(fetch);
