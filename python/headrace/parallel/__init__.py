@@ -4,8 +4,12 @@ Workers are forked, one a core and not one an item, so any callable works and la
 handed out in chunks that adapt to their cost; results come back by socket, large ones are read in the worker's memory.
 
     pool.py      the parent: hands out items, takes results, notices what dies
+    source.py    the items
     worker.py    the child: runs items, sends results
     messages.py  what travels between them
+    failures.py  how an exception travels
+    ends.py      how workers end
+    held.py      sections that no signal interrupts
     memory.py    reading what lies in a worker's memory
     tickets.py   the queue of a call over a sequence
     errors.py    what is raised when a worker dies
@@ -41,10 +45,16 @@ def parallel_map(func: Callable[[Item], Value], iterable: Iterable[Item], max_pa
     Source: Metaflow's `parallel_map`; differences: docs/guide/parallel.md.
     """
     results: List[Any] = []
-    for position, value in _run(func, iterable, max_parallel, "parallel_map"):
-        if position >= len(results):
-            results.extend([None] * (position + 1 - len(results)))
-        results[position] = value
+    try:
+        for position, value in _run(func, iterable, max_parallel, "parallel_map"):
+            if position >= len(results):
+                results.extend([None] * (position + 1 - len(results)))
+            results[position] = value
+    except RuntimeError as error:
+        stop = error.__cause__  # A generator, which `_run` is, makes a RuntimeError of a StopIteration.
+        if isinstance(stop, StopIteration) and isinstance(stop.__cause__, WorkerTraceback):
+            raise stop from stop.__cause__
+        raise
     return results
 
 

@@ -7,6 +7,7 @@ the fork like any object, and give each worker the same numbers.
 
 from __future__ import annotations
 
+import _thread
 import random
 import sys
 from typing import Any, Callable
@@ -24,3 +25,13 @@ def item_seeder() -> Callable[[int], None]:
             numpy_random.seed((numpy_base + position) % 2**32)
 
     return seed
+
+
+def numpy_lock() -> Any:
+    """The lock of `numpy.random`'s global generator, to be held across a fork and released by both sides: else a worker waits for
+    ever for a thread of the parent that was drawing numbers just then. Some other lock where numpy is not loaded."""
+    numpy_random: Any = sys.modules.get("numpy.random")
+    try:
+        return numpy_random.get_state.__self__._bit_generator.lock
+    except AttributeError:
+        return _thread.allocate_lock()

@@ -13,7 +13,8 @@ MulticoreException.__module__ = "metaflow.multicore_utils"
 class WorkerDied(MulticoreException):
     """A worker ended while it had items: killed, crashed, out of memory, or left by `os._exit` or `sys.exit`.
 
-    position: index of the item it was at, or None if it had not started one. exit_code: of the process, negative for a signal.
+    position: index of the item it was at, or None if it had not started one. exit_code: of the process, negative for a
+    signal, 0 if it is not known.
     """
 
     def __init__(self, message: str, position: "int | None" = None, exit_code: int = 0) -> None:

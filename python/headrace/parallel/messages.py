@@ -9,8 +9,10 @@ memory file (memfd) passed as a descriptor, and so does a result where memory ca
     HELD: address and count of a table, and the number of buffers, follow; a row of the table is the address and the size of
     one buffer, or of one piece of the pickle, which come after them. The sender keeps them until the receiver says TAKEN or
     REFUSED.
-    FILE: the sizes of the buffers and of the pickle follow; the file holds the buffers, each at the start of a page, then the
-    pickle.
+    FILE: the number of buffers follows; the file holds the buffers, each at the start of a page, then the pickle, then the sizes
+    of the buffers.
+
+Unpickling runs code of the user, which may raise anything. So `receive` does not do it: it reads, and `Message.load` unpickles.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ import os
 import pickle
 import socket
 import struct
-from typing import Any, List, NamedTuple, Sequence
+from typing import Any, List, NamedTuple, Sequence, Tuple
 
 from ..memory import prefer_huge_pages
 from . import memory
@@ -30,6 +32,7 @@ DATAGRAM_MAX = INLINE_BYTES + 4096
 HEADER = struct.Struct("<ccqqq")  # kind, form, first position, count, nanoseconds of work
 HELD_TABLE = struct.Struct("<qqq")  # address, rows, how many of them are buffers
 HELD_ROW = struct.Struct("<qq")  # address, size
+FILE_BUFFERS = struct.Struct("<q")  # how many
 
 # Parent to worker.
 ITEMS = b"i"  # pickled items
@@ -38,7 +41,7 @@ TAKEN = b"t"  # what was held has been read
 REFUSED = b"r"  # what was held cannot be read: send it another way
 # Worker to parent.
 VALUES = b"v"  # a list of results, for `count` positions from the first one
-ERROR = b"e"  # (exception or None, text of type and message, traceback) of one item
+ERROR = b"e"  # the failure (failures.py) of one item
 UNPICKLABLE = b"u"  # (type of the result, text of the error) of one item
 EXITED = b"x"  # code of a SystemExit raised by one item
 
@@ -50,7 +53,16 @@ class Message(NamedTuple):
     first: int
     count: int  # type: ignore[assignment]  # hides tuple.count, which nobody needs here
     work_ns: int
-    body: Any
+    view: memoryview  # buffers, each at the start of a page, then the pickle
+    sizes: Sequence[int]  # of the buffers
+
+    def load(self) -> Any:
+        """What was sent. The buffers of arrays stay in `view`, which lives as long as they do. Raises what unpickling raises."""
+        buffers, at = [], 0
+        for size in self.sizes:
+            buffers.append(self.view[at : at + size])
+            at += size + -size % mmap.PAGESIZE
+        return pickle.loads(self.view[at:], buffers=buffers)
 
 
 class Packed(NamedTuple):
@@ -95,13 +107,9 @@ def send_bare(link: socket.socket, kind: bytes, first: int = 0, count: int = 0) 
 
 
 def send_packed(link: socket.socket, kind: bytes, first: int, count: int, work_ns: int, packed: Packed) -> None:
-    size = packed.size
     if packed.fits_datagram:
         link.send(b"".join((HEADER.pack(kind, INLINE, first, count, work_ns), *packed.pieces)))
         return
-    lengths = struct.pack("<%dq" % (len(packed.buffers) + 1), *(buffer.nbytes for buffer in packed.buffers), size)
-    if len(lengths) > INLINE_BYTES:
-        raise OverflowError("%d large buffers in one result" % len(packed.buffers))
     fd = os.memfd_create("parallel_map", os.MFD_CLOEXEC)
     try:
         for buffer in packed.buffers:
@@ -110,7 +118,8 @@ def send_packed(link: socket.socket, kind: bytes, first: int, count: int, work_n
             os.lseek(fd, -buffer.nbytes % mmap.PAGESIZE, os.SEEK_CUR)
         for piece in packed.pieces:
             _write_whole(fd, memoryview(piece))
-        socket.send_fds(link, [HEADER.pack(kind, FILE, first, count, work_ns), lengths], [fd])
+        _write_whole(fd, memoryview(struct.pack("<%dq" % len(packed.buffers), *(buffer.nbytes for buffer in packed.buffers))))
+        socket.send_fds(link, [HEADER.pack(kind, FILE, first, count, work_ns), FILE_BUFFERS.pack(len(packed.buffers))], [fd])
     finally:
         os.close(fd)
 
@@ -144,22 +153,20 @@ def receive(link: socket.socket, pid: int = 0) -> "Message | None":
         if not data:
             return None
         kind, form, first, count, work_ns = HEADER.unpack_from(data)
-        rest = memoryview(data)[HEADER.size :]
-        body: Any = None
-        if form == INLINE:
-            body = pickle.loads(rest)
-        elif form == FILE:
-            body = _load_file(fds[0], rest)
+        view = memoryview(data)[HEADER.size :]
+        sizes: Sequence[int] = ()
+        if form == FILE:
+            view, sizes = _read_file(fds[0], *FILE_BUFFERS.unpack(view))
         elif form == HELD:
             try:
-                body = _load_held(pid, *HELD_TABLE.unpack(rest))
+                view, sizes = _read_held(pid, *HELD_TABLE.unpack(view))
             except ProcessLookupError:
                 return None
             except PermissionError:
                 _answer(link, REFUSED)
                 continue
             _answer(link, TAKEN)
-        return Message(kind, first, count, work_ns, body)
+        return Message(kind, first, count, work_ns, view, sizes)
 
 
 def _answer(link: socket.socket, kind: bytes) -> None:
@@ -170,8 +177,8 @@ def _answer(link: socket.socket, kind: bytes) -> None:
         pass  # It has died since: its end shows by itself.
 
 
-def _load_held(pid: int, table_at: int, rows: int, buffer_count: int) -> Any:
-    """Reads what `pid` holds into a mapping of this process."""
+def _read_held(pid: int, table_at: int, rows: int, buffer_count: int) -> Tuple[memoryview, Sequence[int]]:
+    """Copies what `pid` holds into a mapping of this process."""
     table = bytearray(rows * HELD_ROW.size)
     memory.copy_from(pid, table_at, len(table), memory.address_of(table))
     held = list(HELD_ROW.iter_unpack(table))
@@ -183,23 +190,13 @@ def _load_held(pid: int, table_at: int, rows: int, buffer_count: int) -> Any:
     for (address, size), step in zip(held, steps):
         memory.copy_from(pid, address, size, to)
         to += step
-    return _unpickle(memoryview(mapped), sizes[:buffer_count])
+    return memoryview(mapped), sizes[:buffer_count]
 
 
-def _load_file(fd: int, lengths: "bytes | memoryview") -> Any:
+def _read_file(fd: int, buffer_count: int) -> Tuple[memoryview, Sequence[int]]:
     try:
-        *sizes, _ = struct.unpack("<%dq" % (len(lengths) // 8), lengths)
-        mapped = mmap.mmap(fd, os.fstat(fd).st_size or 1)
+        view = memoryview(mmap.mmap(fd, os.fstat(fd).st_size))
     finally:
         os.close(fd)
-    return _unpickle(memoryview(mapped), sizes)
-
-
-def _unpickle(view: memoryview, sizes: Sequence[int]) -> Any:
-    """`view` holds buffers of these sizes, each at the start of a page, then the pickle. The buffers of arrays stay in it: it lives
-    as long as they do."""
-    buffers, at = [], 0
-    for size in sizes:
-        buffers.append(view[at : at + size])
-        at += size + -size % mmap.PAGESIZE
-    return pickle.loads(view[at:], buffers=buffers)
+    table_at = len(view) - 8 * buffer_count
+    return view[:table_at], struct.unpack("<%dq" % buffer_count, view[table_at:])

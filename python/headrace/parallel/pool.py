@@ -4,32 +4,30 @@ Items of a sequence are inherited by the workers and handed out as tickets (tick
 worker; that one is *idle* (nothing assigned), *busy* (`assigned` > 0) or *gone* (reaped, not in `_workers`). One `poll` waits for
 the links and the pidfds of all workers: nothing is asked twice, nothing sleeps.
 
-Everything that can end a call early (an error of an item, a dead worker, Ctrl-C, a step's timeout, a generator that is
-dropped) leaves through `_end`, which kills and reaps whatever is left.
+Whichever way a call ends (all is done, an error of an item, a dead worker, Ctrl-C, a step's timeout, a generator that is dropped),
+it leaves through `Pool.end`, which kills and reaps whatever is left.
 """
 
 from __future__ import annotations
 
-import collections.abc
+import contextlib
 import gc
-import itertools
 import mmap
 import os
 import select
 import signal
 import socket
 import sys
-import time
 import warnings
-from contextlib import contextmanager
 from typing import Any, Callable, Dict, Iterable, Iterator, List, NoReturn, Optional, Sequence, Tuple
 
-from ..cgroups import group_files
 from ..parent_death import die_with_parent
 from ..stdio import flush_stdio
-from . import chance, cpus, messages, output, worker
+from . import chance, cpus, ends, failures, messages, output, worker
 from .errors import MulticoreException, WorkerDied, WorkerTraceback
+from .held import HELD_SIGNALS, Held, in_main_thread
 from .progress import Progress
+from .source import Source
 from .tickets import Tickets
 
 # A chunk is meant to take this long: long enough to hide the cost of a message, short enough to even out the end.
@@ -37,7 +35,6 @@ CHUNK_TARGET_NS = 4_000_000
 CHUNK_ITEMS_MAX = 4096
 # Items cheaper than this are assigned one chunk ahead, so that a worker need not wait for the parent.
 AHEAD_BELOW_NS = 500_000
-HELD_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
 
 
 def run(func: Callable[[Any], Any], iterable: Iterable[Any], max_parallel: Optional[int], name: str) -> Iterator[Tuple[int, Any]]:
@@ -54,58 +51,17 @@ def run(func: Callable[[Any], Any], iterable: Iterable[Any], max_parallel: Optio
     try:
         yield from pool.results()
     finally:
-        pool.close()
-
-
-class Source:
-    """The items. A sequence is inherited by the workers, which are told positions; an iterator is consumed here, as needed."""
-
-    def __init__(self, iterable: Iterable[Any]) -> None:
-        self.sequence: Sequence[Any] = ()
-        self.length: Optional[int] = None
-        self.handed_out = 0
-        self.done = 0
-        self._iterator: Optional[Iterator[Any]] = None
-        self._peeked: List[Any] = []
-        if not isinstance(iterable, collections.abc.Sequence) and not _is_array(iterable):
-            if hasattr(iterable, "__len__"):
-                iterable = list(iterable)  # in memory already: a dict, a set, a column of a table
-            else:
-                self._iterator = iter(iterable)
-                return
-        self.sequence = iterable  # type: ignore[assignment]
-        self.length = len(iterable)  # type: ignore[arg-type]
-
-    @property
-    def is_sequence(self) -> bool:
-        return self.length is not None
-
-    def left(self) -> bool:
-        """Whether there are more items. May take one from the iterator."""
-        if self._iterator is None:
-            return self.handed_out < (self.length or 0)
-        if not self._peeked:
-            self._peeked = list(itertools.islice(self._iterator, 1))
-        return bool(self._peeked)
-
-    def take(self, count: int, workers: int) -> Tuple[int, int, List[Any]]:
-        """(first position, count, items); items are empty for a sequence. At most a fair share of what is known to be left."""
-        first = self.handed_out
-        items: List[Any] = []
-        if self._iterator is None:
-            left = (self.length or 0) - first
-            count = max(1, min(count, left // (2 * workers)))
-        else:
-            items = self._peeked + list(itertools.islice(self._iterator, count - len(self._peeked)))
-            self._peeked = []
-            count = len(items)
-        self.handed_out += count
-        return first, count, items
-
-
-def _is_array(value: object) -> bool:
-    numpy: Any = sys.modules.get("numpy")
-    return numpy is not None and isinstance(value, numpy.ndarray) and value.ndim > 0
+        try:
+            pool.leave()
+        finally:
+            # A second Ctrl-C may come before the first line of it has run, and a timeout after that.
+            try:
+                pool.end()
+            finally:
+                try:
+                    pool.end()
+                finally:
+                    pool.end()
 
 
 class Seat:
@@ -125,13 +81,14 @@ class Child:
         self.pid = pid
         self.link = seat.ours
         self.at = seat.at
-        self.pidfd = os.pidfd_open(pid)
+        self.pidfd = ends.watched(pid)
         self.assigned = 0
         self.chunks = 0
 
 
 class Pool:
     def __init__(self, func: Callable[[Any], Any], source: Source, workers_max: int, name: str) -> None:
+        self._pid = os.getpid()
         self._func = func
         self._source = source
         self._workers_max = workers_max
@@ -139,8 +96,9 @@ class Pool:
         self._workers: Dict[int, Child] = {}  # by pid
         self._of_fd: Dict[int, Child] = {}  # link and pidfd to worker
         self._poll = select.poll()
-        self._tickets = Tickets() if source.is_sequence else None
+        self._tickets: Optional[Tickets] = None
         self._told_to_leave = False
+        self._ended = False
         self._item_ns: Optional[float] = None
         self._items_pickle = True
         self._lock_fd = -1
@@ -152,17 +110,27 @@ class Pool:
     def results(self) -> Iterator[Tuple[int, Any]]:
         if not self._source.left():
             return
-        self._lock_fd = os.memfd_create("parallel_map_lines", os.MFD_CLOEXEC)
+        with Held():
+            self._lock_fd = output.new_lock()
+            self._tickets = Tickets() if self._source.is_sequence else None
         self._streams = output.whole_lines(self._lock_fd)
         self._seed = chance.item_seeder()
         flush_stdio()
-        self._oom_kills = _oom_kills()
+        output.flush_c()
+        self._oom_kills = ends.oom_kills()
+        if self._tickets is not None:
+            self._put_tickets(self._tickets)
+            self._fork_all(self._workers_max)
         self._hand_out()
         while self._source.done < self._source.handed_out:
+            if not self._workers:
+                raise WorkerDied("%s: all workers have left before all items were done; does a thread or an exit handler of the "
+                                 "function call os._exit?" % self._name)
             for message in self._arrived():
+                values = self._loaded(message)
                 self._source.done += message.count
                 self._progress.done(message.count)
-                yield from enumerate(message.body, message.first)
+                yield from enumerate(values, message.first)
             self._hand_out()
 
     def _arrived(self) -> List[messages.Message]:
@@ -172,9 +140,14 @@ class Pool:
             child = self._of_fd.get(fd)
             if child is None:
                 continue
-            ended = self._receive_all(child, came)
-            if (ended or fd == child.pidfd) and not came:
-                self._died(child)
+            at_end = self._receive_all(child, came)
+            if fd == child.pidfd:
+                if not came:
+                    self._died(child)
+            elif at_end:
+                # It has closed its link. That is no death: it may have closed all it had, and go on.
+                self._poll.unregister(fd)
+                del self._of_fd[fd]
         self._progress.show()
         return came
 
@@ -188,7 +161,7 @@ class Pool:
             if message is None:
                 return True
             if message.kind != messages.VALUES:
-                self._raise(message, child)
+                self._raise(message)
             if self._tickets is None:
                 child.assigned -= message.count
                 child.chunks = 0 if child.assigned == 0 else child.chunks
@@ -197,28 +170,38 @@ class Pool:
                 self._item_ns = cost if self._item_ns is None else (self._item_ns + cost) / 2
             came.append(message)
 
+    def _loaded(self, message: messages.Message) -> Any:
+        try:
+            return message.load()
+        except Exception as error:  # It may also be that of a timeout's handler: it stays what it is.
+            last = message.first + message.count - 1
+            which = "the result of item %d" % last if message.count == 1 else "a result of items %d to %d" % (message.first, last)
+            if error.__cause__ is None:
+                error.__cause__ = MulticoreException("%s: raised while %s was unpickled" % (self._name, which))
+            raise
+
     # ---- handing out
 
     def _hand_out(self) -> None:
         if self._tickets is not None:
             self._put_tickets(self._tickets)
-            if not self._workers and not self._told_to_leave:
-                self._fork_all(self._workers_max)
             if not self._source.left() and not self._told_to_leave:
                 self._told_to_leave = True
                 self._tickets.put_ends(self._workers_max)
             return
-        ahead = 2 if self._item_ns is not None and self._item_ns < AHEAD_BELOW_NS else 1
         for child in list(self._workers.values()):
-            while self._source.left() and (child.assigned == 0 or child.chunks < ahead):
+            while child.pid in self._workers and self._may_have_more(child) and self._source.left():
                 self._assign(child)
-                if child.pid not in self._workers:
-                    break
         while self._source.left() and len(self._workers) < self._workers_max:
             if self._items_pickle:
                 self._assign(self._fork())
             else:
                 self._fork_with(*self._take())
+
+    def _may_have_more(self, child: Child) -> bool:
+        # Not ahead where items are inherited: each chunk for a busy worker would be one more worker.
+        ahead = self._items_pickle and self._item_ns is not None and self._item_ns < AHEAD_BELOW_NS
+        return child.assigned == 0 or child.chunks < (2 if ahead else 1)
 
     def _put_tickets(self, tickets: Tickets) -> None:
         """Two for each worker: the one that it is at, and one more that whoever is free first will take."""
@@ -252,11 +235,12 @@ class Pool:
     def _packed(self, items: List[Any]) -> Any:
         if not self._items_pickle:
             return None
-        try:
-            return messages.pack(items)
-        except Exception:
-            self._items_pickle = False
-            return None
+        with Held():  # What a timeout's handler raises must not be taken for an item's.
+            try:
+                return messages.pack(items)
+            except Exception:
+                self._items_pickle = False
+                return None
 
     def _give(self, child: Child, count: int, send: Callable[[], None]) -> None:
         child.assigned += count
@@ -276,23 +260,45 @@ class Pool:
 
     def _fork_all(self, count: int, inherited: Sequence[Any] = (), first: int = 0) -> List[Child]:
         """Nothing that could wait stands between two forks: after each, this process copies every page that it writes to."""
-        seats = [Seat() for _ in range(count)]
         pids: List[int] = []
         cores = cpus.cores_for(self._workers_max)
-        with _signals_held() as before:
-            parent = os.getpid()
+        lock = chance.numpy_lock()
+        parent, is_lasting = os.getpid(), in_main_thread()
+        with lock, Held():
+            seats = [Seat() for _ in range(count)]
+            # A worker must not meet a signal before it has its own handlers.
+            mask = signal.pthread_sigmask(signal.SIG_BLOCK, HELD_SIGNALS)
             try:
                 for number, seat in enumerate(seats):
                     pid = _fork_quietly()
                     if pid == 0:
-                        self._become_worker(seats, number, parent, before, inherited, first)
+                        self._become_worker(seats, number, parent, is_lasting, mask, lock, inherited, first)
                     pids.append(pid)
                     if cores:
                         cpus.start_on(cores[min(len(self._workers) + number, len(cores) - 1)], pid)
             finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, mask)
                 for seat in seats:
                     seat.theirs.close()
-                children = [self._keep(Child(pid, seat)) for pid, seat in zip(pids, seats)]
+                children = self._keep_all(pids, seats)
+        return children
+
+    def _keep_all(self, pids: Sequence[int], seats: Sequence[Seat]) -> List[Child]:
+        children: List[Child] = []
+        failed: Optional[OSError] = None
+        for pid, seat in zip(pids, seats):
+            try:
+                children.append(self._keep(Child(pid, seat)))
+            except OSError as error:  # Too many open files.
+                failed = error
+                seat.ours.close()
+                with contextlib.suppress(ProcessLookupError, ChildProcessError):
+                    os.kill(pid, signal.SIGKILL)
+                    os.waitpid(pid, 0)
+        for seat in seats[len(pids):]:
+            seat.ours.close()
+        if failed is not None:
+            raise failed
         return children
 
     def _keep(self, child: Child) -> Child:
@@ -307,13 +313,15 @@ class Pool:
         child.assigned += count
         child.chunks += 1
 
-    def _become_worker(self, seats: Sequence[Seat], number: int, parent: int, mask: Any, inherited: Sequence[Any],
-                       first: int) -> NoReturn:
+    def _become_worker(self, seats: Sequence[Seat], number: int, parent: int, is_lasting: bool, mask: Any, lock: Any,
+                       inherited: Sequence[Any], first: int) -> NoReturn:
         try:
+            lock.release()
             gc.freeze()  # what was inherited is not looked through, which would copy all of it
-            die_with_parent(parent)
+            if is_lasting:
+                die_with_parent(parent)  # The kernel looks at the thread that forked: another one may end long before its process.
             for held in HELD_SIGNALS:
-                if signal.getsignal(held) is not signal.SIG_DFL:
+                if signal.getsignal(held) not in (signal.SIG_DFL, signal.SIG_IGN):
                     signal.signal(held, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             link = seats[number].theirs
@@ -325,7 +333,7 @@ class Pool:
                 if seat.theirs is not link:
                     seat.theirs.close()
             cpus.share_with(self._workers_max)
-            vars(sys).update(self._streams)
+            output.use(self._streams, self._lock_fd)
             one = worker.Worker(self._func, self._seed, link, seats[number].at)
             tickets = self._tickets
             if tickets is not None:
@@ -338,99 +346,110 @@ class Pool:
     def _dismiss(self, child: Child) -> None:
         """Ends an idle worker."""
         self._give(child, 0, lambda: messages.send_bare(child.link, messages.STOP))
-        self._reap(child)
+        ends.ended(child.pidfd, None)
+        with Held():
+            self._reap(child)
 
-    def _reap(self, child: Child) -> Tuple[int, Any]:
-        """Waits for a worker's end; (exit code, usage)."""
-        _, status, usage = os.wait4(child.pid, 0)
+    def _reap(self, child: Child) -> None:
+        """Not by wait4: at the interpreter's end it cannot import what it returns."""
+        with contextlib.suppress(ChildProcessError):  # SIGCHLD is ignored, or the user's code waits for all children.
+            os.waitpid(child.pid, 0)
+        self._forget(child)
+
+    def _forget(self, child: Child) -> None:
         del self._workers[child.pid]
         for fd in (child.link.fileno(), child.pidfd):
-            self._poll.unregister(fd)
-            del self._of_fd[fd]
+            if self._of_fd.pop(fd, None) is not None:
+                self._poll.unregister(fd)
         child.link.close()
         os.close(child.pidfd)
-        return os.waitstatus_to_exitcode(status), usage
 
-    def close(self) -> None:
-        """Ends all workers: idle ones are told, busy ones killed. Nothing is left behind when it returns."""
-        done = self._source.done == self._source.handed_out
-        with _signals_held():
+    def leave(self) -> None:
+        """When all is done: tells the workers to leave and waits for them. A signal may interrupt it; `end` does the rest."""
+        if os.getpid() != self._pid or self._source.done < self._source.handed_out:
+            return
+        if self._tickets is not None and not self._told_to_leave:
+            self._told_to_leave = True
+            self._tickets.put_ends(len(self._workers))
+        for child in self._workers.values():
+            if self._tickets is None:
+                self._give(child, 0, lambda child=child: messages.send_bare(child.link, messages.STOP))  # type: ignore[misc]
+        for child in self._workers.values():
+            ends.ended(child.pidfd, None)
+
+    def end(self) -> None:
+        """Kills the workers that still run. Nothing is left behind when it returns.
+
+        In a process that the user has forked this is a copy, and the workers are not its children: it lets go of them.
+        """
+        if self._ended:
+            return
+        ours = os.getpid() == self._pid
+        with Held():
             for child in self._workers.values():
-                if not done:
-                    os.kill(child.pid, signal.SIGKILL)
-                elif not self._told_to_leave:
-                    self._give(child, 0, lambda child=child: messages.send_bare(child.link, messages.STOP))  # type: ignore[misc]
+                if ours and not ends.ended(child.pidfd, 0):
+                    ends.kill(child.pid, child.pidfd)
             for child in list(self._workers.values()):
-                self._reap(child)
+                if ours:
+                    self._reap(child)
+                else:
+                    self._forget(child)
             if self._lock_fd >= 0:
                 os.close(self._lock_fd)
                 self._lock_fd = -1
             if self._tickets is not None:
                 self._tickets.close()
-            self._progress.clear()
+            if ours:
+                self._progress.clear()
+            self._ended = True
 
     # ---- what went wrong
 
-    def _raise(self, message: messages.Message, child: Child) -> NoReturn:
+    def _raise(self, message: messages.Message) -> NoReturn:
         position = message.first
+        told = message.load()
         if message.kind == messages.ERROR:
-            error, text, trace = message.body
-            cause = WorkerTraceback(trace, position)
-            raise (error or MulticoreException("item %d: %s" % (position, text))) from cause
+            self._raise_as_itself(position, failures.Failure(*told))
         if message.kind == messages.UNPICKLABLE:
             raise MulticoreException("%s: the result of item %d, a %s, cannot be sent back: %s. Return something that can be pickled."
-                                     % ((self._name, position) + tuple(message.body)))
-        raise WorkerDied("%s: item %d left its worker by sys.exit(%s)" % (self._name, position, message.body), position,
-                         int(message.body))
+                                     % ((self._name, position) + tuple(told)))
+        raise WorkerDied("%s: item %d left its worker by sys.exit(%s)" % (self._name, position, told), position, int(told))
+
+    def _raise_as_itself(self, position: int, failure: failures.Failure) -> NoReturn:
+        error: Any = None
+        if failure.pickled is not None:
+            with Held(), contextlib.suppress(Exception):
+                error = failures.restored(failure.pickled)
+        if error is None:
+            error = MulticoreException("item %d: %s" % (position, failure.text))
+        raise error from WorkerTraceback(failure.trace, position)
 
     def _died(self, child: Child) -> None:
         position = child.at[0]
         was_busy = child.assigned > 0 or (self._tickets is not None and position >= 0)
-        code, usage = self._reap(child)
-        if not was_busy and (code == 0 or self._tickets is None):
+        code: Optional[int] = None
+        memory = ""
+        with Held():
+            with contextlib.suppress(ChildProcessError):  # As in `_reap`.
+                _, status, usage = os.wait4(child.pid, 0)
+                code = os.waitstatus_to_exitcode(status)
+                memory = "; its memory was at most %d MB" % (usage.ru_maxrss * 1024 // 10**6)
+            self._forget(child)
+        if not was_busy and (not code or self._tickets is None):
             return  # It had nothing to do any more. (Who takes tickets may have taken one when it was killed.)
         if code == -signal.SIGINT:
             raise KeyboardInterrupt
         where = "at item %d" % position if position >= 0 else "before an item was started"
-        text = "%s: a worker (pid %d) %s %s; its memory was at most %d MB" % (
-            self._name, child.pid, _how(code), where, usage.ru_maxrss * 1024 // 10**6)
-        if code == -signal.SIGKILL and _oom_kills() > self._oom_kills:
+        text = "%s: a worker (pid %d) %s %s%s" % (self._name, child.pid, ends.how(code), where, memory)
+        if code == -signal.SIGKILL and ends.oom_kills() > self._oom_kills:
             text += ". The kernel has killed processes of this control group for want of memory: fewer workers (max_parallel) need less"
-        raise WorkerDied(text, position if position >= 0 else None, code)
-
-
-def _how(code: int) -> str:
-    if code >= 0:
-        return "exited with code %d" % code
-    try:
-        return "was ended by %s" % signal.Signals(-code).name
-    except ValueError:
-        return "was ended by signal %d" % -code
-
-
-def _oom_kills() -> int:
-    """How many processes the kernel killed for memory in this process's control group; 0 where that is not told."""
-    for name in group_files("memory", "memory.events"):
-        try:
-            with open(name) as file:
-                return next(int(line.split()[1]) for line in file if line.startswith("oom_kill "))
-        except (OSError, StopIteration):
-            continue
-    return 0
+        raise WorkerDied(text, position if position >= 0 else None, code or 0)
 
 
 def _fork_quietly() -> int:
+    if sys.version_info < (3, 12):
+        return os.fork()
     with warnings.catch_warnings():
         # Python 3.12 warns of forks while threads run; a worker uses no lock that they could hold.
         warnings.simplefilter("ignore", DeprecationWarning)
         return os.fork()
-
-
-@contextmanager
-def _signals_held() -> Iterator[Any]:
-    """Holds back what would raise in the middle: Ctrl-C, a step's timeout. Yields the mask from before."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, HELD_SIGNALS)
-    try:
-        yield before
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -6,6 +6,8 @@ import sys
 import time
 from typing import Optional
 
+from .held import Held
+
 SHOWN_AFTER_S = 2.0
 REDRAWN_EVERY_MS = 200
 
@@ -17,7 +19,7 @@ class Progress:
         self._done = 0
         self._began = time.monotonic()
         self._shown = False
-        self._terminal = sys.stderr is not None and sys.stderr.isatty()
+        self._terminal = _stderr_is_terminal()
 
     def done(self, count: int) -> None:
         self._done += count
@@ -31,12 +33,25 @@ class Progress:
         if not self._terminal or passed < SHOWN_AFTER_S:
             return
         of = "" if self._total is None else "/%d" % self._total
-        sys.stderr.write("\r%s: %d%s items, %.0f s\x1b[K" % (self._name, self._done, of, passed))
-        sys.stderr.flush()
+        self._draw("\r%s: %d%s items, %.0f s\x1b[K" % (self._name, self._done, of, passed))
         self._shown = True
 
     def clear(self) -> None:
-        if self._shown:
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
-            self._shown = False
+        if self._shown and self._terminal:
+            self._draw("\r\x1b[K")
+        self._shown = False
+
+    def _draw(self, text: str) -> None:
+        with Held():  # What a timeout's handler raises must not be taken for the terminal's.
+            try:
+                sys.stderr.write(text)
+                sys.stderr.flush()
+            except Exception:
+                self._terminal = False  # It is gone, or the step has put something else there. The work goes on.
+
+
+def _stderr_is_terminal() -> bool:
+    try:
+        return sys.stderr.isatty()
+    except (AttributeError, ValueError):  # None, an object that cannot tell, or closed.
+        return False

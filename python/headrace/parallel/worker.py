@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import collections
 import os
-import pickle
 import socket
 import sys
 import time
-from typing import Any, Callable, Deque, List, NoReturn, Sequence, Tuple
+from typing import Any, Callable, Deque, List, NoReturn, Sequence
 
-from . import messages, output
+from . import failures, messages, output
 from .tickets import Tickets
 
 # Results are sent when this much work or this many bytes have gathered, so that a long chunk does not hold back what is ready.
@@ -36,42 +35,50 @@ class Worker:
     def serve_tickets(self, tickets: Tickets, sequence: Sequence[Any]) -> None:
         """Runs items of `sequence` as long as there are tickets."""
         for first, count in iter(tickets.take, None):
-            self._run(_Slice(sequence, first, count), first)
+            self._run(sequence, 0, first, count)
 
     def serve_link(self, inherited: Sequence[Any], first: int) -> None:
         """Runs `inherited` items (positions from `first`), then those that the parent sends."""
         if inherited:
-            self._run(inherited, first)
+            self._run(inherited, first, first, len(inherited))
         while True:
             message = self._waiting.popleft() if self._waiting else messages.receive(self._link)
             if message is None or message.kind == messages.STOP:
                 return
-            self._run(message.body, message.first)
+            self._at[0] = message.first
+            try:
+                items = message.load()
+            except BaseException as error:
+                self._fail(message.first, error)
+            self._run(items, message.first, message.first, message.count)
 
-    def _run(self, items: Any, first: int) -> None:
+    def _run(self, items: Sequence[Any], begins_at: int, first: int, count: int) -> None:
+        """Those with positions from `first`; `begins_at` is the position of the first of `items`."""
         began = time.perf_counter_ns()
         values: List[Any] = []
         start = first
-        for position, item in enumerate(items, first):
+        for position in range(first, first + count):
             self._at[0] = position
-            self._seed(position)
             try:
-                value = self._func(item)
-            except SystemExit as exit_:
-                self._send_finished(start, values, began)
-                self._tell(messages.EXITED, position, _exit_code(exit_))
+                self._seed(position)
+                value = self._func(items[position - begins_at])
             except BaseException as error:
                 self._send_finished(start, values, began)
-                self._tell(messages.ERROR, position, _described(error))
+                self._fail(position, error)
             values.append(value)
             now = time.perf_counter_ns()
-            if now - began > SEND_AFTER_NS or getattr(value, "nbytes", 0) > SEND_AFTER_BYTES:
+            if now - began > SEND_AFTER_NS or _is_large(value):
                 self._send(start, values, now - began)
                 del value
                 values, start, began = [], position + 1, now
         if values:
             self._send(start, values, time.perf_counter_ns() - began)
         self._at[0] = -1
+
+    def _fail(self, position: int, error: BaseException) -> NoReturn:
+        if isinstance(error, SystemExit):
+            self._tell(messages.EXITED, position, _exit_code(error))
+        self._tell(messages.ERROR, position, tuple(failures.described(error)))
 
     def _send_finished(self, first: int, values: List[Any], began: int) -> None:
         if values:
@@ -103,15 +110,14 @@ class Worker:
                 return message.kind
             self._waiting.append(message)
 
-    def _send_one_by_one(self, first: int, values: List[Any]) -> NoReturn:
-        """One of `values` cannot be pickled: finds and tells which."""
+    def _send_one_by_one(self, first: int, values: List[Any]) -> None:
+        """One of `values` cannot be pickled, or could not a moment ago: finds and tells which."""
         for position, value in enumerate(values, first):
             try:
                 packed = messages.pack([value])
             except Exception as error:
-                self._tell(messages.UNPICKLABLE, position, (_type_name(value), "%s: %s" % (_type_name(error), error)))
+                self._tell(messages.UNPICKLABLE, position, (failures.type_name(value), failures.said(error)))
             self._send_values(position, 1, 0, packed)
-        raise AssertionError("results pickle one by one and not together")
 
     def _tell(self, kind: bytes, position: int, what: Any) -> NoReturn:
         output.flush_all()
@@ -119,33 +125,13 @@ class Worker:
         raise Failure
 
 
-class _Slice:
-    """Items of a sequence by position, without copying them out."""
-
-    def __init__(self, sequence: Sequence[Any], first: int, count: int) -> None:
-        self._sequence, self._first, self._count = sequence, first, count
-
-    def __iter__(self) -> Any:
-        return (self._sequence[position] for position in range(self._first, self._first + self._count))
-
-
-def _type_name(value: object) -> str:
-    kind = type(value)
-    return kind.__qualname__ if kind.__module__ == "builtins" else "%s.%s" % (kind.__module__, kind.__qualname__)
-
-
-def _described(error: BaseException) -> Tuple[Any, str, str]:
-    """(the exception if it survives pickling, its text, the traceback below this module)."""
-    import traceback
-
-    frames = error.__traceback__.tb_next if error.__traceback__ is not None else None
-    text = "".join(traceback.format_exception(type(error), error, frames))
+def _is_large(value: Any) -> bool:
+    """Whether it is an array (or says how many bytes it has) that is better sent by itself."""
     try:
-        sent = pickle.loads(pickle.dumps(error))
-        portable = error if type(sent) is type(error) else None
+        nbytes = getattr(value, "nbytes", 0)
     except Exception:
-        portable = None
-    return portable, "%s: %s" % (_type_name(error), error), text
+        return False
+    return isinstance(nbytes, int) and nbytes > SEND_AFTER_BYTES
 
 
 def _exit_code(exit_: SystemExit) -> int:

@@ -1,0 +1,75 @@
+"""How workers end: waiting for one, killing one with what it has started, and what is said of one that died."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+from typing import List, Optional
+
+from ..cgroups import group_files
+
+
+def watched(pid: int) -> int:
+    """A descriptor for `poll`, of a child that was forked a moment ago: ready when it has ended."""
+    try:
+        return os.pidfd_open(pid)
+    except ProcessLookupError:
+        # It has ended already, and somebody else waits for all children, or the kernel does, as SIGCHLD is ignored.
+        always_ready, other_end = os.pipe()
+        os.close(other_end)
+        return always_ready
+
+
+def ended(pidfd: int, wait_ms: Optional[int]) -> bool:
+    """Whether a process has ended, at the latest after so long; None: waits for it."""
+    poll = select.poll()
+    poll.register(pidfd, select.POLLIN)
+    return bool(poll.poll(wait_ms))
+
+
+def kill(pid: int, pidfd: int) -> None:
+    """With the processes that it has started and not left: they would run on, and hold the step's output open."""
+    started = _descendants(pid)
+    with contextlib.suppress(ProcessLookupError):
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+    for descendant in started:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(descendant, signal.SIGKILL)
+
+
+def how(code: Optional[int]) -> str:
+    """code: of the process, negative for a signal, None if it is not known."""
+    if code is None:
+        return "has ended"
+    if code >= 0:
+        return "exited with code %d" % code
+    try:
+        return "was ended by %s" % signal.Signals(-code).name
+    except ValueError:
+        return "was ended by signal %d" % -code
+
+
+def oom_kills() -> int:
+    """How many processes the kernel killed for memory in this process's control group; 0 where that is not told."""
+    for name in group_files("memory", "memory.events"):
+        try:
+            with open(name) as file:
+                return next(int(line.split()[1]) for line in file if line.startswith("oom_kill "))
+        except (OSError, StopIteration):
+            continue
+    return 0
+
+
+def _descendants(pid: int) -> List[int]:
+    """Empty where the kernel does not list children. Not by `open`, which is gone when the interpreter ends a generator."""
+    found: List[int] = []
+    with contextlib.suppress(OSError):
+        for task in os.listdir("/proc/%d/task" % pid):
+            fd = os.open("/proc/%d/task/%s/children" % (pid, task), os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                found += map(int, os.read(fd, 1 << 16).split())
+            finally:
+                os.close(fd)
+    return found + [below for child in found for below in _descendants(child)]

@@ -1,0 +1,289 @@
+"""Ways in which a call ends early or oddly: it always ends, and nothing is left behind."""
+
+from __future__ import annotations
+
+import gc
+import os
+import select
+import signal
+import subprocess
+import threading
+import time
+from typing import Any, Callable, Iterator, List
+
+import pytest
+
+from headrace.parallel import WorkerDied, parallel_imap_unordered, parallel_map, pool
+from headrace.parallel.pool import Pool
+from headrace.parallel.source import Source
+
+PrintedBy = Callable[[str], str]
+Start = Callable[[str], "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def another_thread() -> Iterator[None]:
+    """One that takes the signals that the main thread blocks."""
+    done = threading.Event()
+    thread = threading.Thread(target=done.wait)
+    thread.start()
+    yield
+    done.set()
+    thread.join()
+
+
+LEAVES_WHEN_ALL_IS_DONE = """
+import os, time
+from headrace.parallel import parallel_imap_unordered
+
+os.register_at_fork(after_in_parent=lambda: time.sleep(0.1))  # The worker has done its first tickets when the parent looks.
+for number, result in enumerate(parallel_imap_unordered(abs, range(1000), max_parallel=1)):
+    if number == 1:
+        break
+print("left")
+"""
+
+
+def test_leaving_early_when_what_was_handed_out_is_done(printed_by: PrintedBy) -> None:
+    assert printed_by(LEAVES_WHEN_ALL_IS_DONE) == "left\n"
+
+
+FUNCTION_CLOSES_ALL = """
+import os, time
+from headrace.parallel import parallel_map
+
+def work(x):
+    if x == 0:
+        os.closerange(3, 100)
+        time.sleep(100)
+    time.sleep(0.1)
+    raise ValueError("of item 1")
+
+try:
+    parallel_map(work, range(2), max_parallel=2)
+except ValueError as error:
+    print(error)
+"""
+
+
+def test_a_worker_that_closed_its_link_holds_nothing_up(printed_by: PrintedBy) -> None:
+    assert printed_by(FUNCTION_CLOSES_ALL) == "of item 1\n"
+
+
+WORKER_CANNOT_LEAVE = """
+import signal, sys
+from headrace.parallel import parallel_imap_unordered
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+for _ in parallel_imap_unordered(lambda x: print("y" * 200000, end=""), range(1)):
+    print("done", file=sys.stderr, flush=True)
+"""
+
+
+def test_waiting_for_a_worker_that_cannot_print_can_be_interrupted(start: Start) -> None:
+    with start(WORKER_CANNOT_LEAVE) as program:
+        assert program.stderr is not None and program.stdout is not None
+        assert program.stderr.readline() == "done\n"
+        time.sleep(0.1)
+        program.send_signal(signal.SIGINT)
+        try:
+            assert program.wait(timeout=10) == -signal.SIGINT
+        finally:
+            program.kill()
+
+
+SUSPENDED_AT_THE_END = """
+from headrace.parallel import parallel_imap_unordered
+
+results = parallel_imap_unordered(abs, range(1000), max_parallel=2)
+print(next(results) >= 0)
+"""
+
+
+def test_a_suspended_generator_ends_with_the_interpreter(printed_by: PrintedBy) -> None:
+    assert printed_by(SUSPENDED_AT_THE_END) == "True\n"
+
+
+FORKS_IN_THE_LOOP = """
+import os, sys, time
+from headrace.parallel import parallel_imap_unordered
+
+def work(x):
+    time.sleep(0.05)
+    return x
+
+seen = 0
+for _ in parallel_imap_unordered(work, range(6), max_parallel=2):
+    seen += 1
+    if seen == 1:
+        pid = os.fork()
+        if pid == 0:
+            sys.exit(0)
+        os.waitpid(pid, 0)
+print(seen)
+"""
+
+
+def test_a_process_forked_by_the_user_leaves_the_workers_alone(printed_by: PrintedBy) -> None:
+    assert printed_by(FORKS_IN_THE_LOOP) == "6\n"
+
+
+def test_a_generator_outlives_the_thread_that_began_it() -> None:
+    def work(x: int) -> int:
+        time.sleep(0.02)
+        return x
+
+    results = parallel_imap_unordered(work, range(6), max_parallel=2)
+    seen: List[int] = []
+    thread = threading.Thread(target=lambda: seen.append(next(results)))
+    thread.start()
+    thread.join()
+    assert sorted(seen + list(results)) == list(range(6))
+
+
+@pytest.mark.parametrize("items", [range(4), iter(range(4))], ids=["sequence", "iterator"])
+def test_an_interrupt_between_a_fork_and_taking_note_of_it(items: Any, another_thread: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    fork = pool._fork_quietly
+
+    def interrupted_fork() -> int:
+        pid = fork()
+        if pid != 0:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.01)
+        return pid
+
+    monkeypatch.setattr(pool, "_fork_quietly", interrupted_fork)
+    with pytest.raises(KeyboardInterrupt):
+        parallel_map(abs, items, max_parallel=2)
+
+
+def test_a_second_interrupt_as_a_call_begins_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    end, interrupts = Pool.end, iter([KeyboardInterrupt(), KeyboardInterrupt()])
+
+    def interrupted_end(self: Pool) -> None:
+        for interrupt in interrupts:
+            raise interrupt
+        end(self)
+
+    monkeypatch.setattr(Pool, "end", interrupted_end)
+    with pytest.raises(KeyboardInterrupt):
+        parallel_map(lambda x: 1 // x, range(2))
+
+
+def test_a_pool_that_has_not_begun_holds_nothing() -> None:
+    before = os.listdir("/proc/self/fd")
+    made = Pool(abs, Source([1]), 1, "parallel_map")
+    assert os.listdir("/proc/self/fd") == before
+    made.end()
+
+
+def test_held_signals_are_handled_once_each_and_in_order(another_thread: None) -> None:
+    from headrace.parallel.held import Held
+
+    handled: List[int] = []
+
+    def handle(number: int, _: Any) -> None:
+        handled.append(number)
+        raise TimeoutError(number)
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGALRM, signal.SIGINT)}
+    try:
+        with pytest.raises(TimeoutError):
+            with Held():
+                for number in (signal.SIGALRM, signal.SIGINT, signal.SIGALRM):
+                    os.kill(os.getpid(), number)
+                    time.sleep(0.01)
+                assert handled == []
+        assert handled == [signal.SIGALRM, signal.SIGINT]
+        assert [signal.getsignal(number) for number in before] == [handle, handle]
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def reap_all(*_: Any) -> None:
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        pass
+
+
+@pytest.mark.parametrize("handler", [signal.SIG_IGN, reap_all])
+def test_somebody_else_may_wait_for_the_workers(handler: Any) -> None:
+    before = signal.signal(signal.SIGCHLD, handler)
+    try:
+        for items in ([1, 2], iter([1, 2])):
+            assert parallel_map(abs, items, max_parallel=2) == [1, 2]
+        with pytest.raises(ZeroDivisionError):
+            parallel_map(lambda x: signal.pause() if x else 1 // x, range(2), max_parallel=2)
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+
+
+def test_a_worker_that_has_ended_and_gone_before_it_is_watched(monkeypatch: pytest.MonkeyPatch) -> None:
+    def too_late(pid: int) -> int:
+        os.waitpid(pid, 0)
+        raise ProcessLookupError
+
+    monkeypatch.setattr(os, "pidfd_open", too_late)
+    with pytest.raises(ZeroDivisionError):
+        parallel_map(lambda x: 1 // x, [0], max_parallel=1)
+
+
+def test_a_worker_that_cannot_be_watched_is_not_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = os.pidfd_open
+    calls: List[int] = []
+
+    def fails_at_the_second(pid: int) -> int:
+        calls.append(pid)
+        if len(calls) == 2:
+            raise OSError(24, "Too many open files")
+        return opened(pid)
+
+    monkeypatch.setattr(os, "pidfd_open", fails_at_the_second)
+    with pytest.raises(OSError, match="Too many open files"):
+        parallel_map(abs, range(8), max_parallel=3)
+    gc.collect()
+
+
+def test_an_interrupt_that_the_parent_ignores_is_ignored_by_workers() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        assert parallel_map(lambda x: os.kill(os.getpid(), signal.SIGINT), range(2)) == [None, None]
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_workers_that_leave_while_they_are_idle_are_missed() -> None:
+    def work(x: int) -> int:
+        if x == 0:
+            threading.Timer(0.05, lambda: os._exit(0)).start()
+        return x
+
+    results = parallel_imap_unordered(work, range(1000), max_parallel=1)
+    next(results)
+    time.sleep(0.2)
+    with pytest.raises(WorkerDied, match="all workers have left|exited with code 0"):
+        list(results)
+
+
+def test_what_a_killed_worker_has_started_is_killed_too() -> None:
+    reading, writing = os.pipe()
+
+    def work(x: int) -> None:
+        if x == 0:
+            with subprocess.Popen(["sleep", "100"], pass_fds=[writing]):
+                os.write(writing, b"begun")
+        while not select.select([reading], [], [], 1)[0]:
+            pass
+        raise ValueError("while the other one has a process")
+
+    try:
+        with pytest.raises(ValueError):
+            parallel_map(work, range(2), max_parallel=2)
+        os.close(writing)
+        assert os.read(reading, 100) == b"begun"
+        assert select.select([reading], [], [], 5)[0] and os.read(reading, 100) == b""  # the last holder of the pipe is gone
+    finally:
+        os.close(reading)
