@@ -147,12 +147,14 @@ void Driver::say_failure() {
     return;
   }
   std::string advice;
-  if (broken_) {
-    advice = broken_->next;
-  } else if (finish_->failed_task) {
+  if (finish_->failed_task) {
     if (const FailureFact* fact = facts_of_failures_.find(finish_->failed_task->task)) advice = advice_for(*fact, memory_bytes());
+  } else if (broken_) {
+    advice = broken_->next;
   }
   console::error_block(parts_.err, finish_->failure->headline, finish_->failure->message, advice);
+  // A task has failed, and something of the run itself has too: it may be why.
+  if (finish_->failed_task && broken_) console::error_block(parts_.err, *broken_);
 }
 
 }  // namespace headrace::run

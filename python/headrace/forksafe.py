@@ -21,7 +21,9 @@ def reason_against_forking(known_fds: Iterable[int]) -> str:
     """
     from .channel import own_fds
 
-    return _threads() or _open_files({*known_fds, *own_fds()})
+    known = {*known_fds, *own_fds()}
+    _reading[:] = [fd for fd in _fds() if fd > 2 and fd not in known and _is_read(fd)]
+    return _threads() or _open_files(known) or _shared_memory()
 
 
 def _threads() -> str:
@@ -52,6 +54,51 @@ def _open_files(known: "set[int]") -> str:
         if kind:
             return "import left %s open (descriptor %d%s)" % (kind, fd, _name(fd))
     return ""
+
+
+def _shared_memory() -> str:
+    """Memory that tasks would have in common: a lock or an event of multiprocessing, an anonymous mmap."""
+    try:
+        with open("/proc/self/maps") as file:
+            for line in file:
+                fields = line.split(None, 5)
+                if fields[1].startswith("rw") and fields[1].endswith("s"):
+                    return "import left shared memory (%s)" % (fields[5].strip() if len(fields) > 5 else "without a name")
+    except OSError:
+        pass  # No /proc: nothing can be said.
+    return ""
+
+
+def reopen_files() -> None:
+    """In a task: files and folders that import opened to read get a place of their own again, the one they had after import.
+
+    A descriptor's place is shared by all processes that were forked with it: each would read on where another stopped.
+    """
+    for fd in _reading:
+        try:
+            place = os.lseek(fd, 0, os.SEEK_CUR)
+            flags = fcntl.fcntl(fd, fcntl.F_GETFL) & ~(os.O_CREAT | os.O_EXCL | os.O_TRUNC)
+            own = os.open("/proc/self/fd/%d" % fd, flags | os.O_CLOEXEC)
+        except OSError:
+            continue  # It cannot be opened any more, e.g. by a user that is not root now: it stays as it is.
+        os.lseek(own, place, os.SEEK_SET)
+        os.dup2(own, fd, inheritable=False)
+        os.close(own)
+
+
+#: Descriptors of what import opened to read, found before the first fork.
+_reading: List[int] = []
+
+
+def _is_read(fd: int) -> bool:
+    """Whether it is a file or a folder that Python has opened to read."""
+    try:
+        mode = os.fstat(fd).st_mode
+        python_opened = fcntl.fcntl(fd, fcntl.F_GETFD) & fcntl.FD_CLOEXEC
+        readable_only = fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY
+    except OSError:
+        return False
+    return bool(python_opened) and readable_only and (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def _fds() -> List[int]:

@@ -261,7 +261,7 @@ class IncludeFile(Parameter):
             str,
             "default",
             _default_function(file_type, default),
-            print_representation=default if isinstance(default, str) else str(default),
+            print_representation=default if isinstance(default, str) else "<function>",
         )
 
     def load_parameter(self, v: Any) -> Any:

@@ -63,6 +63,7 @@ class Attempt:
         self.flow = flow
         self.channel = channel
         self.run_id: str = assignment["run_id"]
+        os.environ["METAFLOW_RUN_ID"] = self.run_id
         self.step: str = assignment["step"]
         self.task_id: str = assignment["task_id"]
         self.attempt: int = assignment["attempt"]
@@ -270,6 +271,7 @@ class Attempt:
 
     def run(self) -> None:
         """The whole attempt. Raises what makes it fail, after it was stored."""
+        process = os.getpid()
         join = self.prepare()
         try:
             self.run_user_code(join)
@@ -282,7 +284,9 @@ class Attempt:
                 _say("%s failed:\n" % _description(self.flow, self.step))
                 raise
         finally:
-            self.finish()
+            # A process that the step has forked, and that leaves it too, has nothing to store.
+            if os.getpid() == process:
+                self.finish()
 
 
 def run_attempt(flow: Any, door: Door) -> int:

@@ -81,6 +81,7 @@ def run_in_fork(process: TaskProcess, message: Dict[str, Any], door: int) -> NoR
     from .task import run_attempt
 
     forksafe.disarm_finalizers()
+    forksafe.reopen_files()
     process.reseeding.apply()
     environment = message.get("environment")
     if environment:

@@ -36,11 +36,15 @@ def choose(flow: Any, dsts: Sequence[Any], kwargs: Dict[str, Any]) -> None:
         raise _invalid(step, "Dictionary argument requires 'condition' parameter.")
 
     targets = [_target(flow, step, i, dst) for i, dst in enumerate(dsts)]
-    if num_parallel is not None and num_parallel >= 1:
+    if num_parallel is not None:
+        if isinstance(num_parallel, bool) or not hasattr(num_parallel, "__index__") or num_parallel < 1:
+            raise InvalidNextException(
+                "Step *%s* passes num_parallel=%r to self.next(). It takes a whole number, 1 or more." % (step, num_parallel)
+            )
         if len(dsts) > 1:
             raise InvalidNextException("Only one destination allowed when num_parallel used in self.next()")
         foreach = _PARALLEL_VAR
-        flow._parallel_ubf_iter = ParallelUBF(num_parallel)
+        flow._parallel_ubf_iter = ParallelUBF(int(num_parallel))
     if foreach:
         _foreach(flow, step, targets, foreach)
         flow._foreach_var = foreach

@@ -71,9 +71,6 @@ def test_forms(flow: Any) -> None:
     flow.next(flow.a, num_parallel=4)
     assert flow._transition == (["a"], "_parallel_ubf_iter") and flow._unbounded_foreach is True
     assert isinstance(flow._parallel_ubf_iter, ParallelUBF) and flow._foreach_num_splits is None
-    flow._transition = None
-    flow.next(flow.a, num_parallel=0)
-    assert flow._transition == (["a"], None)
 
 
 def test_item_texts(flow: Any) -> None:
@@ -140,6 +137,8 @@ def test_foreach(flow: Any) -> None:
     assert "does not exist" in fails(flow, flow.a, foreach="nothing")
     assert "is not iterable" in fails(flow, flow.a, foreach="n")
     assert "produced zero splits" in fails(flow, flow.a, foreach="empty")
+    for wrong in (0, -1, 2.0, True, [1]):
+        assert "num_parallel=%r to self.next(). It takes a whole number" % (wrong,) in fails(flow, flow.a, num_parallel=wrong)
     assert "Only one destination" in fails(flow, flow.a, flow.b, num_parallel=2)
 
 
