@@ -78,10 +78,12 @@ def run_fresh(command: List[str], message: Dict[str, Any], door: int) -> NoRetur
 
 def run_in_fork(process: TaskProcess, message: Dict[str, Any], door: int) -> NoReturn:
     """Runs the step in this process and ends it."""
+    from .stdio import renew_stdio
     from .task import run_attempt
 
     forksafe.disarm_finalizers()
     forksafe.reopen_files()
+    renew_stdio()
     process.reseeding.apply()
     environment = message.get("environment")
     if environment:

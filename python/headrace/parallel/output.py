@@ -10,6 +10,8 @@ import os
 import sys
 from typing import Any, Dict, List, Optional, TextIO
 
+from ..stdio import replaced_streams
+
 _libc = ctypes.CDLL(None)
 _c_stdout = ctypes.c_void_p.in_dll(_libc, "stdout")
 
@@ -98,7 +100,7 @@ def use(streams: Dict[str, TextIO], lock_fd: int) -> None:
     global _shared_lock_fd
     if lock_fd >= 0:
         _shared_lock_fd = lock_fd
-    _kept.extend((sys.stdout, sys.stderr, *streams.values()))
+    _kept.extend((sys.stdout, sys.stderr, *replaced_streams, *streams.values()))
     for name, stream in streams.items():
         stream.buffer.raw.owner = os.getpid()  # type: ignore[attr-defined]
         setattr(sys, name, stream)

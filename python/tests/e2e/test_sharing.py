@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 from e2e_place import Place
 
 TWO_STEPS = """
@@ -65,3 +68,12 @@ def test_the_file_to_include_may_be_named_by_a_function(place: Place) -> None:
     place.flow("f.py", two_steps("", "print(self.t)", attribute="t = IncludeFile('t', default=lambda context: 'data.txt')"))
     ran = place.run("f.py")
     assert ran.code == 0 and "inside" in ran.stdout, ran
+
+
+def test_a_step_may_reconfigure_its_output_where_the_runs_goes_to_a_file(place: Place) -> None:
+    place.flow("f.py", two_steps("import sys\nOUT = sys.stdout", "sys.stdout.reconfigure(encoding='utf-8')\nprint('h\u00e9')\nprint('held', file=OUT)",
+                                 "print('seekable', sys.stdout.seekable(), sys.__stdout__ is sys.stdout)"))
+    with open(place.folder / "output", "w") as output:
+        subprocess.run([sys.executable, "f.py", "run"], cwd=place.folder, env=place.env, stdout=output, check=True, timeout=60)
+    text = (place.folder / "output").read_text()
+    assert "h\u00e9" in text and "held" in text and "seekable False True" in text
