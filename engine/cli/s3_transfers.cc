@@ -46,7 +46,7 @@ struct Item {
 };
 
 /// A thread of the pool goes on from object to object for that long: a small one takes less than it costs to hand it over.
-constexpr Duration kTurn = std::chrono::milliseconds{10};
+constexpr Duration kTurn = 10ms;
 
 /// A request under way. Each object is taken by one thread of the pool, which writes its result.
 struct Batch {
@@ -61,7 +61,6 @@ struct Batch {
   std::vector<Json> results;
   std::atomic<std::size_t> next{0};
   std::atomic<bool> stopped{false};  ///< an error that ends the whole: what has not begun is left out
-
   S3Transfers::Gone gone;
 
   [[nodiscard]] bool is_left() const { return !stopped && !*gone && next < items.size(); }
@@ -204,11 +203,11 @@ void do_item(Batch& batch, std::size_t index) {
 /// Objects of the batch, one after the other, for one turn.
 void do_some(Batch& batch) {
   const Instant until = std::chrono::steady_clock::now() + kTurn;
-  do {
+  while (batch.is_left()) {
     const std::size_t index = batch.next++;
-    if (index >= batch.items.size()) return;
-    do_item(batch, index);
-  } while (batch.is_left() && std::chrono::steady_clock::now() < until);
+    if (index < batch.items.size()) do_item(batch, index);
+    if (std::chrono::steady_clock::now() >= until) return;
+  }
 }
 
 // --- a whole request, on the loop thread ---

@@ -18,7 +18,8 @@ struct Address {
   auto operator<=>(const Address&) const = default;
 };
 
-/// Takes `s3://bucket/key` apart; the key may be missing or empty, and begins with no slash, however many there are. Error `misuse` for another form or an impossible bucket name.
+/// Takes `s3://bucket/key` apart; the key may be missing or empty, and begins with no slash, however many there are. Error `misuse`
+/// for another form or an impossible bucket name.
 Result<Address> parse_address(std::string_view url);
 
 }  // namespace headrace::s3

@@ -1,8 +1,5 @@
 #include "s3/call.h"
 
-#include <unistd.h>
-
-#include <cerrno>
 #include <condition_variable>
 #include <mutex>
 #include <utility>
@@ -12,11 +9,10 @@
 #include <aws/auth/signing_config.h>
 #include <aws/auth/signing_result.h>
 #include <aws/http/connection.h>
-#include <aws/io/io.h>
 #include <aws/io/stream.h>
 #include <aws/s3/s3.h>
-#include <fmt/format.h>
 
+#include "base/files.h"
 #include "s3/checksum.h"
 #include "s3/documents.h"
 
@@ -25,26 +21,7 @@ namespace {
 
 constexpr std::string_view kAgent = "headrace";
 
-Instant now() { return std::chrono::steady_clock::now(); }
-
-void add_header(aws_http_message* message, std::string_view name, std::string_view value) {
-  const aws_http_header header{.name = cursor(name), .value = cursor(value), .compression = AWS_HTTP_HEADER_COMPRESSION_USE_CACHE};
-  aws_http_message_add_header(message, header);
-}
-
 bool is_good(int status) { return status >= 200 && status < 300; }
-
-/// 0, or what errno says.
-int write_at(int fd, std::string_view bytes, std::uint64_t at) {
-  while (!bytes.empty()) {
-    const ssize_t n = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(at));
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return errno;
-    bytes.remove_prefix(static_cast<std::size_t>(n));
-    at += static_cast<std::uint64_t>(n);
-  }
-  return 0;
-}
 
 /// What an answer that came whole means: an error of the CRT, or 0.
 int error_of(const Request& request, const Answer& answer) {
@@ -174,7 +151,7 @@ int Call::State::on_body(aws_http_stream*, const aws_byte_cursor* bytes, void* u
   Answer& answer = state.answer;
   state.moved = now();
   if (state.receive_fd >= 0 && is_good(answer.status)) {
-    answer.file_error = write_at(state.receive_fd, view(*bytes), state.receive_at + answer.received);
+    answer.file_error = write_all_at(state.receive_fd, view(*bytes), state.receive_at + answer.received);
     answer.received += bytes->len;
     return answer.file_error == 0 ? AWS_OP_SUCCESS : aws_raise_error(AWS_ERROR_FILE_WRITE_FAILURE);
   }
@@ -250,12 +227,9 @@ Answer Call::wait(Duration patience) {
   lock.unlock();
   if (answer.error == 0) answer.error = error_of(request_, answer);
   if (answer.error == 0) return answer;
-  if (answer.status == 0 || answer.status >= 500) answer.lost = answer.tries;
-  if (!answer.stopped && !answer.stalled) {
-    answer.last_trouble = answer.status >= 300 ? fmt::format("HTTP status {}", answer.status) : std::string{aws_error_str(answer.error)};
-  }
-  // Not waited for: the TLS library lets each refusal of a certificate take 10 to 30 s, against timing attacks.
-  answer.hopeless = answer.error == AWS_IO_TLS_ERROR_NEGOTIATION_FAILURE || answer.error == AWS_IO_TLS_CTX_ERROR;
+  if (answer.tries > 0) answer.add_failure(answer.error, answer.status);
+  if (answer.stopped || answer.stalled) answer.last_trouble.clear();  // we ended it: what was the trouble before says more
+  answer.hopeless = is_distrust(answer.error);
   return answer;
 }
 

@@ -59,7 +59,7 @@ Info info_of(const Answer& answer) {
 Result<Object> CrtClient::get(const Address& address, const std::optional<Range>& range) {
   const std::string doing = fmt::format("read `{}`", address.str());
   for (int attempt = 0;; ++attempt) {
-    Request request = this->request("GetObject", "GET", address, "");
+    Request request = this->request("GET", address, "");
     request.checksum = settings_.checksums;
     if (range) request.headers.emplace_back("Range", range_header(*range));
     Md5Together::Expected md5{md5_};
@@ -83,7 +83,7 @@ Result<Object> CrtClient::get(const Address& address, const std::optional<Range>
 
 Result<std::optional<Info>> CrtClient::head(const Address& address) {
   const std::string doing = fmt::format("look at `{}`", address.str());
-  const Answer answer = HR_TRY(ask(request("HeadObject", "HEAD", address, ""), address.bucket, doing));
+  const Answer answer = HR_TRY(ask(request("HEAD", address, ""), address.bucket, doing));
   const Verdict verdict = judge(answer);
   if (verdict == Verdict::missing) return std::optional<Info>{};
   if (verdict != Verdict::good) return error_for(answer, doing, address.bucket);
@@ -121,7 +121,7 @@ Result<PutResult> CrtClient::put_result(const Answer& answer, const Address& add
 }
 
 Result<PutResult> CrtClient::put(const Address& address, std::string_view bytes, const PutOptions& options) {
-  Request request = this->request("PutObject", "PUT", address, "");
+  Request request = this->request("PUT", address, "");
   const std::string mark = add_put_headers(request, options, bytes.size());
   request.body = bytes;
   const Answer answer = HR_TRY(ask(request, address.bucket, fmt::format("write `{}`", address.str())));
@@ -130,7 +130,7 @@ Result<PutResult> CrtClient::put(const Address& address, std::string_view bytes,
 
 Result<void> CrtClient::remove(const Address& address) {
   const std::string doing = fmt::format("remove `{}`", address.str());
-  const Answer answer = HR_TRY(ask(request("DeleteObject", "DELETE", address, ""), address.bucket, doing));
+  const Answer answer = HR_TRY(ask(request("DELETE", address, ""), address.bucket, doing));
   const Verdict verdict = judge(answer);
   const bool no_bucket = read_error(answer.body).code == "NoSuchBucket";
   if (verdict == Verdict::good || (verdict == Verdict::missing && !no_bucket)) return {};
@@ -149,7 +149,7 @@ Result<std::vector<Listed>> CrtClient::list(const std::string& bucket, const std
     query += "encoding-type=url&list-type=2&prefix=" + escape_query(prefix);
     Result<ListPage> page = ListPage{};
     for (int attempt = 0;; ++attempt) {
-      const Answer answer = HR_TRY(ask(request("ListObjectsV2", "GET", Address{.bucket = bucket, .key = ""}, query), bucket, doing));
+      const Answer answer = HR_TRY(ask(request("GET", Address{.bucket = bucket, .key = ""}, query), bucket, doing));
       if (judge(answer) != Verdict::good) return error_for(answer, doing, bucket);
       page = read_list(answer.body);
       if (page.ok() || attempt > 0) break;

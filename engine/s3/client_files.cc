@@ -14,6 +14,7 @@
 
 #include <fmt/format.h>
 
+#include "base/files.h"
 #include "s3/checksum.h"
 #include "s3/client_impl.h"
 
@@ -52,12 +53,7 @@ Result<std::string> read_whole_file(const std::string& path, std::uint64_t size)
 
 Result<void> write_whole_file(const std::string& path, const std::string& bytes) {
   const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  int code = fd < 0 ? errno : 0;
-  for (std::size_t at = 0; code == 0 && at < bytes.size();) {
-    const ssize_t n = ::write(fd, bytes.data() + at, bytes.size() - at);
-    if (n < 0 && errno != EINTR) code = errno;
-    if (n > 0) at += static_cast<std::size_t>(n);
-  }
+  int code = fd < 0 ? errno : write_all(fd, bytes);
   if (fd >= 0 && ::close(fd) != 0 && code == 0) code = errno;
   if (code == 0) return {};
   ::unlink(path.c_str());
@@ -83,7 +79,7 @@ struct Pieces {
 
 Result<bool> CrtClient::get_piece(const Address& address, const Piece& piece, const std::string& etag, int fd) {
   const std::string doing = fmt::format("read `{}`", address.str());
-  Request request = this->request("GetObject", "GET", address, "");
+  Request request = this->request("GET", address, "");
   request.headers.emplace_back("Range", range_header({.offset = piece.from, .length = piece.length, .suffix = false}));
   request.headers.emplace_back("If-Match", etag);
   request.receive_fd = fd;
@@ -163,9 +159,8 @@ Result<PutResult> CrtClient::put_file(const Address& address, const std::string&
   if (::stat(path.c_str(), &file) != 0) return system_error(errno, fmt::format("cannot store `{}`", path));
   const auto size = static_cast<std::uint64_t>(file.st_size);
   if (size <= kInMemoryMax) return put(address, HR_TRY(read_whole_file(path, size)), options);
-  Request request = this->request("PutObject", "PUT", address, "");
+  Request request = this->request("PUT", address, "");
   request.send_file = path;
-  request.send_size = size;
   const std::string mark = add_put_headers(request, options, size);
   if (size >= kPartsMin) {
     request.form = Request::Form::put_parts;

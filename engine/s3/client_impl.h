@@ -47,7 +47,7 @@ class CrtClient final : public Client {
   Result<Way> way_to(const std::string& bucket);
   /// What `ask` would do about an answer that is not good, other than asking again: the error.
   [[nodiscard]] Error error_for(const Answer& answer, const std::string& doing, const std::string& bucket) const;
-  [[nodiscard]] Request request(std::string operation, std::string method, const Address& address, const std::string& query) const;
+  [[nodiscard]] Request request(std::string method, const Address& address, const std::string& query) const;
   [[nodiscard]] Pace& pace() { return pace_; }
   /// The beginning of an object, at most kFirstPiece of it: most objects are no larger, and then one request has it all.
   Result<Object> get_first(const Address& address);

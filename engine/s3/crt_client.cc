@@ -4,9 +4,7 @@
 #include <random>
 #include <thread>
 
-#include <aws/common/uri.h>
 #include <aws/http/connection.h>
-#include <aws/http/proxy.h>
 #include <fmt/format.h>
 
 #include "base/control_groups.h"
@@ -30,16 +28,12 @@ constexpr std::uint32_t kPauseMs = 100;
 constexpr std::uint32_t kPauseMaxS = 8;
 /// New credentials are looked for that often in one call.
 constexpr int kRenewMax = 3;
-/// Who waits hears of trouble when it has lasted this long: below this, a try more is the usual cure.
-constexpr Duration kTellAfter = 10s;
 constexpr Duration kTellEvery = 30s;
 /// A large transfer may take longer than patience lasts: it counts from when something last went forward, for that many beginnings.
 constexpr unsigned kRestartsMax = 5;
 constexpr int kRangeNotSatisfiable = 416;
 /// Bytes a reader may be ahead at first.
 constexpr std::size_t kWindow = 3 * kPartSize;
-
-Instant now() { return std::chrono::steady_clock::now(); }
 
 std::uint64_t memory_of(const Settings& settings) {
   if (settings.memory_max > 0) return settings.memory_max;
@@ -147,9 +141,8 @@ Result<CrtClient::Way> CrtClient::way_to(const std::string& bucket) {
   return way;
 }
 
-Request CrtClient::request(std::string operation, std::string method, const Address& address, const std::string& query) const {
+Request CrtClient::request(std::string method, const Address& address, const std::string& query) const {
   Request request;
-  request.operation = std::move(operation);
   request.method = std::move(method);
   request.target = "/";
   if (in_path(address.bucket)) request.target += escape_path(address.bucket) + (address.key.empty() ? "" : "/");
@@ -219,7 +212,7 @@ bool CrtClient::again(Course& course, const Answer& answer, const std::string& b
     default: return false;
   }
   if (now() >= course.until) return false;
-  if (now() - course.began >= kTellAfter) tell_of_wait(answer, doing, course.until);
+  if (now() - course.began >= kTroubleAfter) tell_of_wait(answer, doing, course.until);
   std::unique_lock lock{mutex_};
   const std::uint64_t most_ms = std::min<std::uint64_t>(kPauseMs << std::min(course.round++, 16U), kPauseMaxS * 1000);
   const Duration pause = std::chrono::milliseconds{random_.below(most_ms) + 1};

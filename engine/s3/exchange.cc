@@ -4,42 +4,25 @@
 
 #include <aws/common/uri.h>
 #include <aws/http/request_response.h>
-#include <aws/io/io.h>
 #include <aws/s3/s3.h>
-#include <fmt/format.h>
 
 namespace headrace::s3 {
 namespace {
 
 /// A wrong clock comes back however often it is tried; a few times all the same, since a server may be in the middle of a change.
 constexpr int kSkewedMax = 3;
-/// A certificate that is not trusted is not waited for: the TLS library lets each refusal take 10 to 30 s, against timing attacks.
-constexpr int kDistrustedMax = 1;
-/// Who waits hears of trouble when it has lasted this long: below this, a try more is the usual cure.
-constexpr Duration kTroubleAfter = std::chrono::seconds{10};
 /// What is kept of the body of an answer that is an error.
 constexpr std::size_t kErrorBodyMax = 64 << 10;
 
-Instant now() { return std::chrono::steady_clock::now(); }
-
 /// How often in a row this trouble shows that it will come back; 0 for trouble that passes.
 int tries_until_hopeless(int error) {
-  if (error == AWS_IO_TLS_ERROR_NEGOTIATION_FAILURE || error == AWS_IO_TLS_CTX_ERROR) return kDistrustedMax;
+  if (is_distrust(error)) return 1;
   return error == AWS_ERROR_S3_REQUEST_TIME_TOO_SKEWED ? kSkewedMax : 0;
-}
-
-aws_s3_meta_request_type type_of(Request::Form form) {
-  switch (form) {
-    case Request::Form::get_parts: return AWS_S3_META_REQUEST_TYPE_GET_OBJECT;
-    case Request::Form::put_parts: return AWS_S3_META_REQUEST_TYPE_PUT_OBJECT;
-    case Request::Form::plain: break;
-  }
-  return AWS_S3_META_REQUEST_TYPE_DEFAULT;
 }
 
 aws_s3_checksum_config checksums(const Request& request) {
   aws_s3_checksum_config config{};
-  if (request.method == "GET") {
+  if (request.form == Request::Form::get_parts) {
     config.validate_response_checksum = true;
     // A checksum of the whole would cost one more request when the object comes in parts; blobs have their own hash.
     config.response_checksum_validation_mode = AWS_SCVM_REQUEST_ONLY;
@@ -72,8 +55,7 @@ void Exchange::start(const Destination& destination) {
   const aws_byte_cursor address = cursor(destination.endpoint);
   int error = aws_uri_init_parse(&endpoint, aws_default_allocator(), &address) == AWS_OP_SUCCESS ? 0 : aws_last_error();
   aws_s3_meta_request_options options{};
-  options.type = type_of(request_.form);
-  options.operation_name = cursor(request_.operation);
+  options.type = request_.form == Request::Form::get_parts ? AWS_S3_META_REQUEST_TYPE_GET_OBJECT : AWS_S3_META_REQUEST_TYPE_PUT_OBJECT;
   options.signing_config = &signing;
   options.message = message.get();
   options.endpoint = &endpoint;
@@ -217,8 +199,7 @@ void Exchange::on_try(aws_s3_meta_request*, aws_s3_request_metrics* metrics, voi
       return;
     }
     if (error == AWS_ERROR_S3_CANCELED) return;  // we ended it: what was the trouble before says more
-    if (status == 0 || status >= 500) ++answer.lost;
-    answer.last_trouble = status >= 300 ? fmt::format("HTTP status {}", status) : std::string{aws_error_str(error)};
+    answer.add_failure(error, status);
     const int most = tries_until_hopeless(error);
     self.same_trouble_ = most > 0 ? self.same_trouble_ + 1 : 0;
     hopeless = most > 0 && self.same_trouble_ >= most;

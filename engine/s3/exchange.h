@@ -45,8 +45,6 @@ class Exchange final : public Underway {
   /// Allows that many more bytes to come (get_parts with a sink only).
   void open_window(std::uint64_t bytes);
 
-  [[nodiscard]] const Request& request() const { return request_; }
-
  private:
   static int on_head(aws_s3_meta_request*, const aws_http_headers*, int status, void* self);
   static int on_body(aws_s3_meta_request*, const aws_byte_cursor* bytes, std::uint64_t at, void* self);

@@ -111,7 +111,7 @@ class PartsReader final : public Reader {
   Result<void> start(std::uint64_t from) {
     end_transfer();
     const CrtClient::Way way = HR_TRY(client_.way_to(address_.bucket));
-    Request request = client_.request("GetObject", "GET", address_, "");
+    Request request = client_.request("GET", address_, "");
     request.form = Request::Form::get_parts;
     request.checksum = client_.settings().checksums;
     request.headers.emplace_back("Range", fmt::format("bytes={}-", from));

@@ -22,13 +22,11 @@ namespace headrace::s3 {
 struct Request {
   enum class Form { plain, get_parts, put_parts };
   Form form = Form::plain;
-  std::string operation;  ///< S3's name of it, e.g. GetObject
   std::string method;
   std::string target;     ///< path and query, escaped
   std::vector<std::pair<std::string, std::string>> headers;
   std::string_view body;  ///< plain only; must live until the request has ended
   std::string send_file;  ///< its whole content; for put_parts, and for plain in the place of `body`
-  std::uint64_t send_size = 0;
   int receive_fd = -1;       ///< plain: a good answer's body goes into this file as it comes, not into memory
   std::uint64_t receive_at = 0;  ///< where in it
   bool checksum = false;     ///< a CRC goes with what is sent, or is checked in what is received
@@ -42,7 +40,7 @@ struct Answer {
   std::string body;
   std::uint64_t received = 0;  ///< bytes that went into `receive_fd`
   int file_error = 0;          ///< errno of writing there
-  Instant moved{};         ///< when something last went forward
+  Instant moved{};         ///< of a large transfer: when something last went forward
   int tries = 0;           ///< requests sent, repeats included
   int lost = 0;            ///< of them without an answer, or with 5xx: S3 may have carried them out
   std::string last_trouble;  ///< of the newest try that failed; may be empty
@@ -55,6 +53,8 @@ struct Answer {
     return found == headers.end() ? "" : found->second;
   }
   void add_header(std::string_view name, std::string_view value);
+  /// One of `tries` has failed so. `status` 0: there was no answer.
+  void add_failure(int failed_with, int failed_status);
   /// How large the body is to be, as its header says, up to what is reasonable to reserve.
   [[nodiscard]] std::size_t announced_size() const;
 };
@@ -75,10 +75,18 @@ class Underway {
   virtual void stop() = 0;
 };
 
+/// Who waits hears of trouble when it has lasted this long: below this, a try more is the usual cure.
+inline constexpr Duration kTroubleAfter = 10s;
+[[nodiscard]] inline Instant now() { return std::chrono::steady_clock::now(); }
+
 using Message = Held<aws_http_message, aws_http_message_release>;
 /// Without its body.
 [[nodiscard]] Message make_message(const Request& request);
+void add_header(aws_http_message* message, std::string_view name, std::string_view value);
 /// Whether this error of the CRT, or this status, means that the service wants fewer requests.
 [[nodiscard]] bool is_throttled(int error, int status);
+/// Whether it means that the service's certificate is not trusted. That is not tried again: the TLS library lets each refusal take
+/// 10 to 30 s, against timing attacks.
+[[nodiscard]] bool is_distrust(int error);
 
 }  // namespace headrace::s3

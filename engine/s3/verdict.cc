@@ -117,7 +117,7 @@ Error describe(const Answer& answer, const std::string& doing, const std::string
     error.next = "set the clock of this machine (NTP)";
     return error;
   }
-  if (answer.error == AWS_IO_TLS_ERROR_NEGOTIATION_FAILURE || answer.error == AWS_IO_TLS_CTX_ERROR) {
+  if (is_distrust(answer.error)) {
     error.kind = Kind::misuse;
     error.why = fmt::format("the TLS connection to {} was not accepted: its certificate is not trusted, expired, or for another name", endpoint);
     error.next = "give the CA file of the service by METAFLOW_S3_VERIFY_CERTIFICATE or AWS_CA_BUNDLE";

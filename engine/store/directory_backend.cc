@@ -17,6 +17,7 @@
 
 #include <fmt/format.h>
 
+#include "base/files.h"
 #include "store/object_key.h"
 
 namespace headrace::store {
@@ -74,19 +75,6 @@ int make_directories(const std::string& path) {
   if (parent == path || parent == ".") return ENOENT;
   if (const int code = make_directories(parent); code != 0) return code;
   return ::mkdir(path.c_str(), 0777) == 0 || errno == EEXIST ? 0 : errno;
-}
-
-/// Writes everything. Returns errno or 0.
-int write_all(int fd, std::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t n = ::write(fd, bytes.data(), std::min<std::size_t>(bytes.size(), 1U << 30));
-    if (n < 0) {
-      if (errno == EINTR) continue;
-      return errno;
-    }
-    bytes.remove_prefix(static_cast<std::size_t>(n));
-  }
-  return 0;
 }
 
 /// A name beside which nothing of ours or of other processes stands, most likely; O_EXCL and a loop make it sure.

@@ -258,22 +258,17 @@ class PublishTags final : public Backend::Change {
   std::string key_;
 };
 
-std::string look_at(const Backend& data, const Backend& meta, const std::string& what) {
-  return data.location("") + "\n" + meta.location("") + "\n" + what;
-}
-
 }  // namespace
 
-bool RunCopies::due(const Backend& data, const Backend& meta, const std::string& what, WallTime now) {
+Result<void> RunCopies::look_for(const Backend& data, const Backend& meta, const std::string& what, WallTime now,
+                                 const std::function<Result<void>()>& look) {
+  const std::string place = data.location("") + "\n" + meta.location("") + "\n" + what;
   if (looked_.size() >= kLookedMax) looked_.clear();
-  const auto [last, first] = looked_.try_emplace(look_at(data, meta, what), now);
-  if (!first && now >= last->second && now - last->second < kLookAgain) return false;
+  const auto [last, first] = looked_.try_emplace(place, now);
+  if (!first && now >= last->second && now - last->second < kLookAgain) return {};
   last->second = now;
-  return true;
-}
-
-Result<void> RunCopies::noted(const Backend& data, const Backend& meta, const std::string& what, Result<void> looked) {
-  if (!looked) looked_.erase(look_at(data, meta, what));
+  Result<void> looked = look();
+  if (!looked) looked_.erase(place);
   return looked;
 }
 
@@ -281,8 +276,7 @@ Result<void> RunCopies::bring_run(Backend& data, Backend& meta, const FlowName& 
   if (!is_plain_name(flow.str()) || !is_plain_name(run.str())) return {};
   const std::lock_guard lock{mutex_};
   const Place place = place_of(data, meta, flow, run);
-  if (!due(data, meta, place.key, now)) return {};
-  return noted(data, meta, place.key, bring_run_now(place));
+  return look_for(data, meta, place.key, now, [&] { return bring_run_now(place); });
 }
 
 Result<void> RunCopies::bring_runs(Backend& data, Backend& meta, const FlowName& flow, WallTime now) {
@@ -292,9 +286,7 @@ Result<void> RunCopies::bring_runs(Backend& data, Backend& meta, const FlowName&
 }
 
 Result<void> RunCopies::bring_runs_now(Backend& data, Backend& meta, const FlowName& flow, WallTime now) {
-  const std::string what = flow.str() + "/";
-  if (!due(data, meta, what, now)) return {};
-  return noted(data, meta, what, bring_heads(data, meta, flow));
+  return look_for(data, meta, flow.str() + "/", now, [&] { return bring_heads(data, meta, flow); });
 }
 
 Result<void> RunCopies::bring_heads(Backend& data, Backend& meta, const FlowName& flow) {
@@ -314,8 +306,7 @@ Result<void> RunCopies::bring_heads(Backend& data, Backend& meta, const FlowName
 
 Result<void> RunCopies::bring_flows(Backend& data, Backend& meta, WallTime now) {
   const std::lock_guard lock{mutex_};
-  if (!due(data, meta, "", now)) return {};
-  return noted(data, meta, "", bring_flows_now(data, meta, now));
+  return look_for(data, meta, "", now, [&] { return bring_flows_now(data, meta, now); });
 }
 
 Result<void> RunCopies::bring_flows_now(Backend& data, Backend& meta, WallTime now) {

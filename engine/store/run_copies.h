@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <mutex>
 #include <string>
@@ -32,10 +33,9 @@ class RunCopies {
                                   const std::vector<std::string>& add, const std::vector<std::string>& remove, WallTime now);
 
  private:
-  /// True once in a while for each thing that may be looked for.
-  bool due(const Backend& data, const Backend& meta, const std::string& what, WallTime now);
-  /// Passes on the result of a look; one that failed is due again at once.
-  Result<void> noted(const Backend& data, const Backend& meta, const std::string& what, Result<void> looked);
+  /// Looks for `what` once in a while; again at once after a look that failed.
+  Result<void> look_for(const Backend& data, const Backend& meta, const std::string& what, WallTime now,
+                        const std::function<Result<void>()>& look);
   Result<void> bring_runs_now(Backend& data, Backend& meta, const FlowName& flow, WallTime now);
   static Result<void> bring_heads(Backend& data, Backend& meta, const FlowName& flow);
   Result<void> bring_flows_now(Backend& data, Backend& meta, WallTime now);
