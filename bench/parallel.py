@@ -18,8 +18,9 @@ import sys
 from pathlib import Path
 from typing import Any, Callable, Dict, List, NamedTuple, Sequence, Tuple
 
+from parallel_side import FIRST_LINE, NOTHINGS
+
 SIDE_OF = {"Metaflow": "metaflow", "joblib": "joblib"}  # all other ways: headrace
-NOTHINGS = 10_000
 
 
 class Side:
@@ -106,7 +107,7 @@ def row_arrays(options: argparse.Namespace) -> None:
 def row_fork(options: argparse.Namespace) -> None:
     """One worker with one item, from a parent of 8 GB."""
     for pages in ("huge", "4 kB"):
-        results = measured(["bare os.fork()", "Headrace", "its first line"], options.rounds, "fork", gb=max(options.gb), pages=pages)
+        results = measured(["bare os.fork()", "Headrace", FIRST_LINE], options.rounds, "fork", gb=max(options.gb), pages=pages)
         table("a worker from a parent of %g GB, %s pages" % (max(options.gb), pages), results)
 
 

@@ -21,9 +21,9 @@ def reason_against_forking(known_fds: Iterable[int]) -> str:
     """
     from .channel import own_fds
 
-    known = {*known_fds, *own_fds()}
-    _reading[:] = [fd for fd in _fds() if fd > 2 and fd not in known and _is_read(fd)]
-    return _threads() or _open_files(known) or _shared_memory()
+    opened = _opened({*known_fds, *own_fds()})
+    _reading[:] = [each.fd for each in opened if each.has_place]
+    return _threads() or _open_files(opened) or _shared_memory()
 
 
 def _threads() -> str:
@@ -46,14 +46,58 @@ def _threads() -> str:
     )
 
 
-def _open_files(known: "set[int]") -> str:
-    for fd in _fds():
+class _Opened:
+    """A descriptor that import opened. mode: of the file behind it."""
+
+    def __init__(self, fd: int, mode: int, writable: bool) -> None:
+        self.fd, self.mode, self.writable = fd, mode, writable
+
+    @property
+    def kind(self) -> Optional[str]:
+        """What tasks would share through it; None for what they may."""
+        if stat.S_ISSOCK(self.mode):
+            return "a socket"
+        if stat.S_ISFIFO(self.mode):
+            return "a pipe"
+        if stat.S_ISCHR(self.mode) or stat.S_ISBLK(self.mode):
+            return None if os.readlink("/proc/self/fd/%d" % self.fd) in _HARMLESS_DEVICES else "a device"
+        if stat.S_ISREG(self.mode):
+            return "a writable file" if self.writable else None
+        return None if stat.S_ISDIR(self.mode) else "a kernel object"
+
+    @property
+    def has_place(self) -> bool:
+        """Whether each task needs a place of its own in it: see `reopen_files`."""
+        return not self.writable and (stat.S_ISREG(self.mode) or stat.S_ISDIR(self.mode))
+
+
+def _opened(known: "set[int]") -> List[_Opened]:
+    """But for the known ones, and for those that the parent process gave this one."""
+    found = []
+    for fd in sorted(int(name) for name in os.listdir("/proc/self/fd")):
         if fd <= 2 or fd in known:
             continue
-        kind = _kind(fd)
-        if kind:
-            return "import left %s open (descriptor %d%s)" % (kind, fd, _name(fd))
+        try:
+            mode = os.fstat(fd).st_mode
+            if fcntl.fcntl(fd, fcntl.F_GETFD) & fcntl.FD_CLOEXEC:  # Python opens everything so; others were there before it.
+                found.append(_Opened(fd, mode, fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY))
+        except OSError:
+            continue  # The descriptor of the listing itself, closed by now.
+    return found
+
+
+def _open_files(opened: List[_Opened]) -> str:
+    for each in opened:
+        if each.kind:
+            return "import left %s open (descriptor %d%s)" % (each.kind, each.fd, _name(each.fd))
     return ""
+
+
+def _name(fd: int) -> str:
+    try:
+        return ", " + os.readlink("/proc/self/fd/%d" % fd)
+    except OSError:
+        return ""
 
 
 def _shared_memory() -> str:
@@ -69,6 +113,10 @@ def _shared_memory() -> str:
     return ""
 
 
+#: Descriptors of what import opened to read, found before the first fork.
+_reading: List[int] = []
+
+
 def reopen_files() -> None:
     """In a task: files and folders that import opened to read get a place of their own again, the one they had after import.
 
@@ -77,62 +125,12 @@ def reopen_files() -> None:
     for fd in _reading:
         try:
             place = os.lseek(fd, 0, os.SEEK_CUR)
-            flags = fcntl.fcntl(fd, fcntl.F_GETFL) & ~(os.O_CREAT | os.O_EXCL | os.O_TRUNC)
-            own = os.open("/proc/self/fd/%d" % fd, flags | os.O_CLOEXEC)
+            own = os.open("/proc/self/fd/%d" % fd, fcntl.fcntl(fd, fcntl.F_GETFL))
         except OSError:
             continue  # It cannot be opened any more, e.g. by a user that is not root now: it stays as it is.
         os.lseek(own, place, os.SEEK_SET)
         os.dup2(own, fd, inheritable=False)
         os.close(own)
-
-
-#: Descriptors of what import opened to read, found before the first fork.
-_reading: List[int] = []
-
-
-def _is_read(fd: int) -> bool:
-    """Whether it is a file or a folder that Python has opened to read."""
-    try:
-        mode = os.fstat(fd).st_mode
-        python_opened = fcntl.fcntl(fd, fcntl.F_GETFD) & fcntl.FD_CLOEXEC
-        readable_only = fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY
-    except OSError:
-        return False
-    return bool(python_opened) and readable_only and (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
-
-
-def _fds() -> List[int]:
-    return sorted(int(name) for name in os.listdir("/proc/self/fd"))
-
-
-def _name(fd: int) -> str:
-    try:
-        return ", " + os.readlink("/proc/self/fd/%d" % fd)
-    except OSError:
-        return ""
-
-
-def _kind(fd: int) -> Optional[str]:
-    """What is shared through the descriptor; None for what may be, and for what the parent process gave this one."""
-    try:
-        mode = os.fstat(fd).st_mode
-        if not fcntl.fcntl(fd, fcntl.F_GETFD) & fcntl.FD_CLOEXEC:
-            # Python opens everything close-on-exec: this one was there before Python.
-            return None
-        writable = fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY
-    except OSError:
-        return None  # The descriptor of the listing itself, closed by now.
-    if stat.S_ISSOCK(mode):
-        return "a socket"
-    if stat.S_ISFIFO(mode):
-        return "a pipe"
-    if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
-        return None if os.readlink("/proc/self/fd/%d" % fd) in _HARMLESS_DEVICES else "a device"
-    if stat.S_ISREG(mode):
-        return "a writable file" if writable else None
-    if stat.S_ISDIR(mode):
-        return None
-    return "a kernel object"
 
 
 def disarm_finalizers() -> None:

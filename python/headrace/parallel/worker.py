@@ -17,7 +17,7 @@ SEND_AFTER_NS = 10_000_000
 SEND_AFTER_BYTES = 32 * 1024
 
 
-class Failure(Exception):
+class ItemFailed(Exception):
     """An item could not be done; what is to be told has been sent."""
 
 
@@ -122,7 +122,7 @@ class Worker:
     def _tell(self, kind: bytes, position: int, what: Any) -> NoReturn:
         output.flush_all()
         messages.send_packed(self._link, kind, position, 1, 0, messages.pack(what))
-        raise Failure
+        raise ItemFailed
 
 
 def _is_large(value: Any) -> bool:
@@ -149,7 +149,7 @@ def main(serve: Callable[[], None]) -> NoReturn:
     try:
         serve()
         code = 0
-    except Failure:
+    except ItemFailed:
         code = 0
     except (BrokenPipeError, ConnectionError):
         code = 1  # The parent is gone or has lost interest.

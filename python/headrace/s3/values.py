@@ -125,8 +125,7 @@ def _path_of_open(file: Any) -> Optional[str]:
     What reads through a file, and gives other bytes than it holds, has the file's descriptor too: `gzip.open`, a member of an
     archive. Only files as `open` makes them are meant.
     """
-    raw = file if type(file) is FileIO else getattr(file, "raw", None)
-    if type(raw) is not FileIO or type(file) not in (FileIO, BufferedReader, BufferedRandom):
+    if type(file) not in (FileIO, BufferedReader, BufferedRandom) or type(getattr(file, "raw", file)) is not FileIO:
         return None
     try:
         descriptor = file.fileno()
