@@ -45,6 +45,7 @@ def dump(
     wanted = {name for name in include.split(",") if name}
     root = obj.flow_datastore.datastore_root
     output: Dict[str, Dict[str, Any]] = {}
+    not_shown: List[str] = []
     for path in tasks_at(obj, run_id, step, task_id):
         found = store.manifest(root, path)
         if found is None:
@@ -57,7 +58,7 @@ def dump(
         artifacts = _Artifacts(root, path, found[0])
         names = artifacts.names(private, wanted)
         if file is None:
-            _print(artifacts, sorted(names), max_value_size)
+            not_shown += _print(artifacts, sorted(names), max_value_size)
         else:
             output["/".join(path[1:])] = {name: artifacts.value(name) for name in names}
     if task_id is not None:
@@ -71,6 +72,8 @@ def dump(
         except OSError as e:
             raise CommandException("The artifacts cannot be written to %s: %s." % (file, e.strerror)) from None
         echo("Artifacts written to *%s*" % file)
+    if not_shown:
+        raise CommandException("These artifacts could not be loaded or printed here: %s" % ", ".join(not_shown))
 
 
 def _nothing(input_path: str) -> CommandException:
@@ -79,14 +82,21 @@ def _nothing(input_path: str) -> CommandException:
     )
 
 
-def _print(artifacts: "_Artifacts", names: List[str], max_value_size: int) -> None:
-    """One line an artifact on stdout; a task without any gives an empty one."""
+def _print(artifacts: "_Artifacts", names: List[str], max_value_size: int) -> List[str]:
+    """One line an artifact on stdout; a task without any gives an empty one. Returns those that could not be shown."""
+    not_shown: List[str] = []
     for name in names:
-        size, value = artifacts.shown(name, max_value_size)
+        try:
+            size, value = artifacts.shown(name, max_value_size)
+            text = str(value)
+        except Exception as error:  # Unpickling and printing run code of the user, which may not even be there.
+            size, text = artifacts.size(name), "< %s: %s >" % (type(error).__name__, error)
+            not_shown.append(name)
         secho(name, fg="green", nl=False)
-        secho(" [size: %d type: %s] = %s" % (size, artifacts.info(name).get("type"), value))
+        secho(" [size: %d type: %s] = %s" % (size, artifacts.info(name).get("type"), text))
     if not names:
         secho("")
+    return not_shown
 
 
 class _Artifacts:
@@ -103,6 +113,10 @@ class _Artifacts:
 
     def info(self, name: str) -> Dict[str, Any]:
         return self._info.get(name, {})
+
+    def size(self, name: str) -> int:
+        """Of the artifact as it is stored."""
+        return int(self.info(name).get("size", 0))
 
     def _stored(self, name: str) -> Any:
         return store.load(
@@ -125,5 +139,5 @@ class _Artifacts:
             included = self._stored(name)
             size = int(included.size)
             return size, included.decode(name) if 0 < size <= max_value_size else _TooLarge()
-        size = int(self.info(name).get("size", 0))
+        size = self.size(name)
         return size, self._stored(name) if 0 < size <= max_value_size else _TooLarge()

@@ -128,6 +128,22 @@ def test_dump_of_some_names(command: Any) -> None:
     ]
 
 
+class NotHere:
+    """Its pickle asks for what does not exist when it is loaded."""
+
+    def __reduce__(self) -> Any:
+        return getattr, (0, "nowhere")
+
+
+def test_dump_goes_on_after_what_cannot_be_loaded(command: Any, directory: Any) -> None:
+    directory.task("1", "start", "3", 0, {"a": NotHere(), "b": 2})
+    ran = command("dump", "1/start/3")
+    first, second, _ = ran.out.splitlines()
+    assert first.startswith("a [size: ") and first.endswith("= < AttributeError: 'int' object has no attribute 'nowhere' >")
+    assert second == "b [size: 5 type: <class 'int'>] = 2"
+    assert (ran.code, ran.err[-2].strip()) == (1, "These artifacts could not be loaded or printed here: a")
+
+
 def test_dump_of_a_step_without_tasks(command: Any) -> None:
     assert command("dump", "1/zz") == Ran(0, "", [])
 
