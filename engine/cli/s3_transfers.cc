@@ -45,7 +45,8 @@ struct Item {
   s3::PutOptions options;            ///< put
 };
 
-/// A thread of the pool goes on from object to object for that long: a small one takes less than it costs to hand it over.
+/// A thread of the pool goes on from object to object for that long while other requests wait for it: a small object takes less than
+/// it costs to hand it over.
 constexpr Duration kTurn = 10ms;
 
 /// A request under way. Each object is taken by one thread of the pool, which writes its result.
@@ -200,22 +201,22 @@ void do_item(Batch& batch, std::size_t index) {
   batch.results[index] = result ? *std::move(result) : failure_json(result.error(), item);
 }
 
-/// Objects of the batch, one after the other, for one turn.
-void do_some(Batch& batch) {
+/// Objects of the batch, one after the other, for one turn; alone (`batches` are under way), all that are left.
+void do_some(Batch& batch, const std::atomic<int>& batches) {
   const Instant until = std::chrono::steady_clock::now() + kTurn;
   while (batch.is_left()) {
     const std::size_t index = batch.next++;
     if (index < batch.items.size()) do_item(batch, index);
-    if (std::chrono::steady_clock::now() >= until) return;
+    if (batches > 1 && std::chrono::steady_clock::now() >= until) return;
   }
 }
 
 // --- a whole request, on the loop thread ---
 
 /// By turns, so that the threads are shared with other requests.
-loop::Async<void> do_items(loop::WorkerPool& pool, std::shared_ptr<Batch> batch) {
+loop::Async<void> do_items(loop::WorkerPool& pool, std::shared_ptr<Batch> batch, const std::atomic<int>& batches) {
   while (batch->is_left()) {
-    auto work = [batch] { do_some(*batch); };
+    auto work = [batch, &batches] { do_some(*batch, batches); };
     co_await pool.run(work);
   }
 }
@@ -257,8 +258,10 @@ loop::Async<Result<StoreReply>> S3Transfers::answer(Json request, std::string pa
   if (!pool_) pool_ = std::make_unique<loop::WorkerPool>(loop_, kThreads);
   loop::TaskGroup moving(loop_);
   const std::size_t side_by_side = std::min<std::size_t>(kThreads, (*batch)->items.size());
-  for (std::size_t i = 0; i < side_by_side; ++i) moving.spawn(do_items(*pool_, *batch));
+  ++batches_;
+  for (std::size_t i = 0; i < side_by_side; ++i) moving.spawn(do_items(*pool_, *batch, batches_));
   co_await moving.wait();
+  --batches_;
   StoreReply reply{.body = wire::ok_body(), .payload = {}, .stream = nullptr};
   // Not in the body: a listing may be longer than a body can be.
   reply.payload = codec::dump_json(Json((*batch)->results));

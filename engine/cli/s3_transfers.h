@@ -47,6 +47,7 @@ class S3Transfers {
   loop::EventLoop& loop_;
   MakeClient make_client_;
   std::shared_ptr<s3::Client> client_;
+  std::atomic<int> batches_{0};  ///< requests with objects on their way; the threads of the pool look at it
   std::unique_ptr<loop::WorkerPool> pool_;
   int askers_ = 0;
   bool more_may_come_ = true;

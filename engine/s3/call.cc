@@ -72,7 +72,7 @@ void Call::State::sign(const Request& request, const Destination& destination) {
   add_header(message.get(), "Host", std::string_view{destination.endpoint}.substr(destination.endpoint.find("://") + 3));
   add_header(message.get(), "User-Agent", kAgent);
   if (request.checksum && request.method == "GET") add_header(message.get(), "x-amz-checksum-mode", "ENABLED");
-  if (request.checksum && request.method == "PUT") add_header(message.get(), kCrc32Header, crc32_header(request.body));
+  if (request.checksum && request.method == "PUT") add_header(message.get(), kChecksumHeader, checksum_of(request.body));
   if (!request.send_file.empty()) {
     body.reset(aws_input_stream_new_from_file(aws_default_allocator(), request.send_file.c_str()));
     if (!body) return finish(aws_last_error());

@@ -36,8 +36,8 @@ struct Algorithm {
 };
 
 constexpr Algorithm kAlgorithms[] = {
-    {kCrc32Header, [](std::string_view body) { return big_endian(aws_checksums_crc32_ex(bytes_of(body), body.size(), 0)); }},
-    {"x-amz-checksum-crc32c", [](std::string_view body) { return big_endian(aws_checksums_crc32c_ex(bytes_of(body), body.size(), 0)); }},
+    {kChecksumHeader, [](std::string_view body) { return big_endian(aws_checksums_crc32c_ex(bytes_of(body), body.size(), 0)); }},
+    {"x-amz-checksum-crc32", [](std::string_view body) { return big_endian(aws_checksums_crc32_ex(bytes_of(body), body.size(), 0)); }},
     {"x-amz-checksum-crc64nvme",
      [](std::string_view body) { return big_endian(aws_checksums_crc64nvme_ex(bytes_of(body), body.size(), 0)); }},
     {"x-amz-checksum-sha1", [](std::string_view body) { return digest(EVP_sha1(), body); }},
@@ -46,16 +46,16 @@ constexpr Algorithm kAlgorithms[] = {
 
 }  // namespace
 
-std::string crc32_header(std::string_view body) { return codec::to_base64(kAlgorithms[0].of(body)); }
+std::string checksum_of(std::string_view body) { return codec::to_base64(kAlgorithms[0].of(body)); }
 
-std::optional<std::string> crc32_header_of_file(const std::string& path) {
+std::optional<std::string> checksum_of_file(const std::string& path) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return std::nullopt;
   std::vector<char> piece(256 << 10);
   std::uint32_t crc = 0;
   ssize_t n = 0;
   while ((n = ::read(fd, piece.data(), piece.size())) != 0) {
-    if (n > 0) crc = aws_checksums_crc32_ex(bytes_of({piece.data(), static_cast<std::size_t>(n)}), static_cast<std::size_t>(n), crc);
+    if (n > 0) crc = aws_checksums_crc32c_ex(bytes_of({piece.data(), static_cast<std::size_t>(n)}), static_cast<std::size_t>(n), crc);
     if (n < 0 && errno != EINTR) break;
   }
   const int failed = n < 0 ? errno : 0;

@@ -24,7 +24,7 @@ TEST(Checksum, EachAlgorithmOfS3IsChecked) {
     EXPECT_EQ(check_body(with(header, value)), Checked::fits) << header;
     EXPECT_EQ(check_body(with(header, "AAAA" + value.substr(4))), Checked::differs) << header;
   }
-  EXPECT_EQ(crc32_header("123456789"), "y/Q5Jg==");
+  EXPECT_EQ(checksum_of("123456789"), "4waSgw==");
 }
 
 TEST(Checksum, WhatIsOfPartsOrNotGivenSaysNothing) {

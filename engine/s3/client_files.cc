@@ -165,9 +165,9 @@ Result<PutResult> CrtClient::put_file(const Address& address, const std::string&
   if (size >= kPartsMin) {
     request.form = Request::Form::put_parts;
   } else if (std::exchange(request.checksum, false)) {  // once, not at each try
-    const auto checksum = crc32_header_of_file(path);
+    const auto checksum = checksum_of_file(path);
     if (!checksum) return system_error(errno, fmt::format("cannot read `{}`", path));
-    request.headers.emplace_back(kCrc32Header, *checksum);
+    request.headers.emplace_back(kChecksumHeader, *checksum);
   }
   const Answer answer = HR_TRY(ask(request, address.bucket, fmt::format("write `{}`", address.str())));
   return put_result(answer, address, mark);

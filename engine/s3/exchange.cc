@@ -28,7 +28,7 @@ aws_s3_checksum_config checksums(const Request& request) {
     config.response_checksum_validation_mode = AWS_SCVM_REQUEST_ONLY;
   } else {
     config.location = AWS_SCL_HEADER;
-    config.checksum_algorithm = AWS_SCA_CRC32;
+    config.checksum_algorithm = AWS_SCA_CRC32C;  // as kChecksumHeader
   }
   return config;
 }
