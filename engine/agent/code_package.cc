@@ -63,12 +63,16 @@ class Unpacker : public codec::TarSink {
 Result<void> unpack_code(store::BlobStore& blobs, const wire::CodePackage& code, const std::string& folder) {
   const std::string place = "the code package " + code.url;
   const store::BlobUse use{.name = "code package", .path = {}};
-  auto blob = blobs.raw_reader(BlobKey(code.sha), use);
-  if (!blob) return std::move(blob).error().at(place);
-  Unpacker files(folder);
-  auto unpacked = store::read_archive(**blob, files);
-  if (!unpacked) return std::move(unpacked).error().at(place);
-  return {};
+  for (int attempt = 0;; ++attempt) {
+    auto blob = blobs.raw_reader(BlobKey(code.sha), use);
+    if (!blob) return std::move(blob).error().at(place);
+    Unpacker files(folder);
+    auto unpacked = store::read_archive(**blob, files);
+    // Damage on the way is gone when the same is read again.
+    if (unpacked.ok() || unpacked.error().kind != Kind::failed || attempt > 0) {
+      return unpacked ? std::move(unpacked) : std::move(unpacked).error().at(place);
+    }
+  }
 }
 
 }  // namespace headrace::agent

@@ -223,7 +223,8 @@ loop::Async<void> do_items(loop::WorkerPool& pool, std::shared_ptr<Batch> batch,
 
 }  // namespace
 
-S3Transfers::S3Transfers(loop::EventLoop& loop, MakeClient make_client) : loop_(loop), make_client_(std::move(make_client)) {}
+S3Transfers::S3Transfers(loop::EventLoop& loop, MakeClient make_client, StopClient stop_client)
+    : loop_(loop), make_client_(std::move(make_client)), stop_client_(std::move(stop_client)) {}
 
 bool S3Transfers::knows(std::string_view op) { return op_named(op).has_value(); }
 
@@ -243,7 +244,7 @@ void S3Transfers::no_more_come() {
 }
 
 void S3Transfers::end_if_alone() {
-  if (askers_ == 0 && !more_may_come_ && client_) client_->stop();
+  if (askers_ == 0 && !more_may_come_) stop_client_();
 }
 
 loop::Async<Result<StoreReply>> S3Transfers::answer(Json request, std::string payload, Gone gone) {

@@ -21,9 +21,11 @@ namespace headrace::cli {
 class S3Transfers {
  public:
   using MakeClient = std::function<Result<std::shared_ptr<s3::Client>>()>;
+  using StopClient = std::function<void()>;
 
-  /// The client is made at the first request, and again at the next one if that failed. `loop` must outlive it.
-  S3Transfers(loop::EventLoop& loop, MakeClient make_client);
+  /// The client is made at the first request, and again at the next one if that failed. `stop_client` ends what is on its way when
+  /// nobody waits for it any more, by that client and by whatever else uses it. `loop` must outlive it.
+  S3Transfers(loop::EventLoop& loop, MakeClient make_client, StopClient stop_client);
   S3Transfers(const S3Transfers&) = delete;
   S3Transfers& operator=(const S3Transfers&) = delete;
 
@@ -46,6 +48,7 @@ class S3Transfers {
 
   loop::EventLoop& loop_;
   MakeClient make_client_;
+  StopClient stop_client_;
   std::shared_ptr<s3::Client> client_;
   std::atomic<int> batches_{0};  ///< requests with objects on their way; the threads of the pool look at it
   std::unique_ptr<loop::WorkerPool> pool_;

@@ -113,7 +113,7 @@ class S3TransfersTest : public ::testing::Test {
                            ++made_;
                            if (fail_-- > 0) return Error{.kind = Kind::misuse, .what = "not yet"};
                            return std::shared_ptr<s3::Client>{client_};
-                         }};
+                         }, [this] { client_->stop(); }};
 };
 
 TEST_F(S3TransfersTest, KnowsItsRequests) {

@@ -70,7 +70,7 @@ int store_command(std::span<const std::string> arguments) {
   ::signal(SIGPIPE, SIG_IGN);
   loop::EventLoop loop;
   loop::WorkerPool pool{loop, kPoolThreads};
-  S3Transfers transfers{loop, store::shared_s3_client};
+  S3Transfers transfers{loop, store::shared_s3_client, store::stop_shared_s3_client};
   store::RunCopies copies;
   loop.block_on(serve_door(loop, pool, transfers, copies, loop::DatagramSocket{loop, loop::UniqueFd{door_fd}}));
   return 0;

@@ -11,6 +11,7 @@
 #include <aws/http/connection.h>
 #include <aws/io/stream.h>
 #include <aws/s3/s3.h>
+#include <aws/s3/s3_client.h>
 
 #include "base/files.h"
 #include "s3/checksum.h"
@@ -29,6 +30,8 @@ int error_of(const Request& request, const Answer& answer) {
     const bool skewed = answer.status == 403 && read_error(answer.body).code == "RequestTimeTooSkewed";
     return skewed ? AWS_ERROR_S3_REQUEST_TIME_TOO_SKEWED : AWS_ERROR_S3_INVALID_RESPONSE_STATUS;
   }
+  // A request that takes long is answered with 200 before it is known how it ends.
+  if (request.method == "POST" && !read_error(answer.body).code.empty()) return AWS_ERROR_S3_INVALID_RESPONSE_STATUS;
   const bool to_check = request.checksum && request.method == "GET";
   return to_check && check_body(answer) == Checked::differs ? AWS_ERROR_S3_RESPONSE_CHECKSUM_MISMATCH : 0;
 }
@@ -49,6 +52,7 @@ struct Call::State {
   Answer answer;
   int receive_fd = -1;
   std::uint64_t receive_at = 0;
+  bool receive_crc = false;
   Instant moved{};         ///< when something last went forward
   bool given_up = false;   ///< no step is begun any more
   bool finished = false;
@@ -69,10 +73,14 @@ void Call::State::sign(const Request& request, const Destination& destination) {
   message = make_message(request);
   receive_fd = request.receive_fd;
   receive_at = request.receive_at;
+  receive_crc = request.receive_crc.has_value();
+  if (receive_crc) answer.received_crc.kind = *request.receive_crc;
   add_header(message.get(), "Host", std::string_view{destination.endpoint}.substr(destination.endpoint.find("://") + 3));
   add_header(message.get(), "User-Agent", kAgent);
   if (request.checksum && request.method == "GET") add_header(message.get(), "x-amz-checksum-mode", "ENABLED");
-  if (request.checksum && request.method == "PUT") add_header(message.get(), kChecksumHeader, checksum_of(request.body));
+  if (request.checksum && request.method == "PUT") {
+    add_header(message.get(), header_of(kSentCrc), crc_text(crc_of(kSentCrc, request.body)));
+  }
   if (!request.send_file.empty()) {
     body.reset(aws_input_stream_new_from_file(aws_default_allocator(), request.send_file.c_str()));
     if (!body) return finish(aws_last_error());
@@ -153,6 +161,7 @@ int Call::State::on_body(aws_http_stream*, const aws_byte_cursor* bytes, void* u
   if (state.receive_fd >= 0 && is_good(answer.status)) {
     answer.file_error = write_all_at(state.receive_fd, view(*bytes), state.receive_at + answer.received);
     answer.received += bytes->len;
+    if (state.receive_crc) answer.received_crc.add(view(*bytes));
     return answer.file_error == 0 ? AWS_OP_SUCCESS : aws_raise_error(AWS_ERROR_FILE_WRITE_FAILURE);
   }
   if (answer.body.empty()) answer.body.reserve(answer.announced_size());

@@ -4,11 +4,14 @@
 
 #include "base/time.h"
 #include "s3/request.h"
+#include "s3/stop_group.h"
 
 namespace headrace::s3 {
 
-/// One plain request, sent once on a kept connection; its answer is held in memory. Cheaper than an exchange of the CRT's S3 client,
-/// which is made for large transfers: for small objects that costs more than all else.
+/// One request, sent once on a kept connection; its answer goes into memory or a file.
+///
+/// Not by the CRT's S3 client, which makes many requests of a large transfer: for small objects its scheduler costs more than all
+/// else, and of large ones it says neither which part is in trouble nor how long it will try.
 class Call final : public Underway {
  public:
   /// `request` and its body must live until the call is gone.

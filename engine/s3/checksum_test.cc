@@ -24,13 +24,24 @@ TEST(Checksum, EachAlgorithmOfS3IsChecked) {
     EXPECT_EQ(check_body(with(header, value)), Checked::fits) << header;
     EXPECT_EQ(check_body(with(header, "AAAA" + value.substr(4))), Checked::differs) << header;
   }
-  EXPECT_EQ(checksum_of("123456789"), "4waSgw==");
 }
 
 TEST(Checksum, WhatIsOfPartsOrNotGivenSaysNothing) {
   EXPECT_EQ(check_body(with("x-amz-checksum-crc32", "y/Q5Jg==-3")), Checked::not_given);
   EXPECT_EQ(check_body(with("x-amz-checksum-type", "COMPOSITE")), Checked::not_given);
   EXPECT_EQ(check_body(Answer{}), Checked::not_given);
+}
+
+TEST(Checksum, ThatOfTheWholeComesOfThoseOfItsPieces) {
+  for (const CrcKind kind : {CrcKind::crc32, CrcKind::crc32c, CrcKind::crc64nvme}) {
+    Crc joined = crc_of(kind, "123");
+    joined.append(crc_of(kind, "4567"));
+    joined.append(crc_of(kind, ""));
+    joined.append(crc_of(kind, "89"));
+    EXPECT_EQ(joined.value, crc_of(kind, "123456789").value) << header_of(kind);
+    EXPECT_EQ(joined.length, 9U);
+    EXPECT_EQ(check_body(with(header_of(kind), crc_text(joined))), Checked::fits) << header_of(kind);
+  }
 }
 
 }  // namespace

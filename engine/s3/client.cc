@@ -36,6 +36,22 @@ Error damaged(const Address& address, std::string why) {
                .next = "remove the object and make it again, if asking once more gives the same"};
 }
 
+namespace {
+
+/// Of an answer with `Content-Range`: where its bytes begin in the object, and how many there are to be.
+struct Place {
+  std::uint64_t offset = 0;
+  std::uint64_t length = 0;
+};
+Place asked_of(const Range& range, std::uint64_t size) {
+  const std::uint64_t asked = range.length.value_or(size);
+  if (range.suffix) return {.offset = size - std::min(asked, size), .length = std::min(asked, size)};
+  const std::uint64_t offset = std::min(range.offset, size);
+  return {.offset = offset, .length = std::min(std::max<std::uint64_t>(asked, 1), size - offset)};
+}
+
+}  // namespace
+
 Result<std::unique_ptr<Client>> Client::make(Settings settings) {
   return std::unique_ptr<Client>{HR_TRY(CrtClient::make(std::move(settings)))};
 }
@@ -65,18 +81,20 @@ Result<Object> CrtClient::get(const Address& address, const std::optional<Range>
     Md5Together::Expected md5{md5_};
     Answer answer = HR_TRY(ask(request, address.bucket, doing));
     if (judge(answer) != Verdict::good) return error_for(answer, doing, address.bucket);
-    const std::string length = answer.header("content-length");
-    const bool whole = length.empty() || number(length) == answer.body.size();
-    const Info info = info_of(answer);
-    const bool all = !range || (answer.body.size() == info.size && whole);
-    if (!whole || (all && !fits_etag(answer.body, answer, md5))) {
+    Info info = info_of(answer);
+    // A service that does not know ranges answers with the whole object, and no `Content-Range`.
+    const bool in_range = range && !answer.header("content-range").empty();
+    if (!in_range && answer.header("content-length").empty()) info.size = answer.body.size();  // it came in chunks
+    const Place place = range ? asked_of(*range, info.size) : Place{.offset = 0, .length = info.size};
+    const std::uint64_t announced = in_range ? place.length : info.size;
+    const bool whole = answer.body.size() == announced;
+    if (!whole || (announced == info.size && !fits_etag(answer.body, answer, md5))) {
       if (attempt == 0) continue;
       return damaged(address, whole ? "the MD5 of what S3 gives is not its etag, twice in a row"
-                                    : fmt::format("{} bytes came of {}, twice in a row", answer.body.size(), length));
+                                    : fmt::format("{} bytes came of {}, twice in a row", answer.body.size(), announced));
     }
-    Object object{.bytes = std::move(answer.body), .offset = 0, .info = info};
-    const std::string at = answer.header("content-range");
-    if (at.starts_with("bytes ")) object.offset = number(std::string_view{at}.substr(6));
+    Object object{.bytes = std::move(answer.body), .offset = place.offset, .info = std::move(info)};
+    if (range && !in_range) object.bytes = object.bytes.substr(place.offset, place.length);
     return object;
   }
 }
@@ -90,21 +108,29 @@ Result<std::optional<Info>> CrtClient::head(const Address& address) {
   return std::optional<Info>{info_of(answer)};
 }
 
-std::string CrtClient::add_put_headers(Request& request, const PutOptions& options, std::uint64_t size) {
-  request.headers.emplace_back("Content-Length", std::to_string(size));
+std::string CrtClient::add_object_headers(Request& request, const PutOptions& options) {
   request.headers.emplace_back("Content-Type", options.content_type.empty() ? "binary/octet-stream" : options.content_type);
   for (const auto& [name, value] : options.metadata) {
     if (name != kWriter) request.headers.emplace_back("x-amz-meta-" + name, value);
   }
-  if (options.if_none_match) request.headers.emplace_back("If-None-Match", "*");
-  if (!options.if_match.empty()) request.headers.emplace_back("If-Match", options.if_match);
   if (!settings_.encryption.empty()) request.headers.emplace_back("x-amz-server-side-encryption", settings_.encryption);
-  request.checksum = settings_.checksums;
   if (options.by_content || (!options.if_none_match && options.if_match.empty())) return "";
   const std::lock_guard lock{mutex_};
   std::string mark = fmt::format("{:016x}{:016x}", random_.next(), random_.next());
   request.headers.emplace_back(fmt::format("x-amz-meta-{}", kWriter), mark);
   return mark;
+}
+
+void CrtClient::add_conditions(Request& request, const PutOptions& options) {
+  if (options.if_none_match) request.headers.emplace_back("If-None-Match", "*");
+  if (!options.if_match.empty()) request.headers.emplace_back("If-Match", options.if_match);
+}
+
+std::string CrtClient::start_put(Request& request, const PutOptions& options, std::uint64_t size) {
+  request.headers.emplace_back("Content-Length", std::to_string(size));
+  request.checksum = settings_.checksums;
+  add_conditions(request, options);
+  return add_object_headers(request, options);
 }
 
 /// A condition that does not hold after a try whose answer was lost may be our own success: only what is stored can tell.
@@ -113,16 +139,21 @@ Result<PutResult> CrtClient::put_result(const Answer& answer, const Address& add
   if (verdict == Verdict::good) return PutResult{.written = true, .etag = answer.header("etag")};
   if (verdict != Verdict::condition) return error_for(answer, fmt::format("write `{}`", address.str()), address.bucket);
   if (answer.lost == 0 || mark.empty()) return PutResult{.written = false, .etag = {}};
-  const std::optional<Info> stored = HR_TRY(head(address));
-  if (!stored) return PutResult{.written = false, .etag = {}};
-  const auto found = stored->metadata.find(std::string{kWriter});
-  const bool ours = found != stored->metadata.end() && found->second == mark;
-  return PutResult{.written = ours, .etag = ours ? stored->etag : ""};
+  const std::string doing = fmt::format("look at `{}`", address.str());
+  const Answer stored = HR_TRY(ask(request("HEAD", address, ""), address.bucket, doing));
+  if (judge(stored) == Verdict::missing) return PutResult{.written = false, .etag = {}};
+  if (judge(stored) != Verdict::good) return error_for(stored, doing, address.bucket);
+  const bool ours = is_marked(stored, mark);
+  return PutResult{.written = ours, .etag = ours ? stored.header("etag") : ""};
+}
+
+bool CrtClient::is_marked(const Answer& answer, const std::string& mark) {
+  return answer.header(fmt::format("x-amz-meta-{}", kWriter)) == mark;
 }
 
 Result<PutResult> CrtClient::put(const Address& address, std::string_view bytes, const PutOptions& options) {
   Request request = this->request("PUT", address, "");
-  const std::string mark = add_put_headers(request, options, bytes.size());
+  const std::string mark = start_put(request, options, bytes.size());
   request.body = bytes;
   const Answer answer = HR_TRY(ask(request, address.bucket, fmt::format("write `{}`", address.str())));
   return put_result(answer, address, mark);
@@ -162,7 +193,26 @@ Result<std::vector<Listed>> CrtClient::list(const std::string& bucket, const std
   return found;
 }
 
-Result<std::unique_ptr<Reader>> CrtClient::open(const Address& address) { return open_reader(*this, address); }
+Result<std::optional<Answer>> CrtClient::get_piece(const Address& address, const Piece& piece, const std::string& etag,
+                                                   StopGroup& group) {
+  const std::string doing = fmt::format("read `{}`", address.str());
+  Request request = this->request("GET", address, "");
+  request.headers.emplace_back("Range", range_header({.offset = piece.from, .length = piece.length, .suffix = false}));
+  request.headers.emplace_back("If-Match", etag);
+  request.receive_fd = piece.fd;
+  request.receive_at = piece.at;
+  request.receive_crc = piece.crc;
+  request.expected = piece.length;
+  request.group = &group;
+  for (int attempt = 0;; ++attempt) {
+    Answer answer = HR_TRY(ask(request, address.bucket, doing));
+    if (judge(answer) == Verdict::condition) return std::optional<Answer>{};
+    if (judge(answer) != Verdict::good) return error_for(answer, doing, address.bucket);
+    const std::uint64_t came = piece.fd >= 0 ? answer.received : answer.body.size();
+    if (came == piece.length) return std::optional{std::move(answer)};
+    if (attempt > 0) return damaged(address, fmt::format("{} bytes came of {}, twice in a row", came, piece.length));
+  }
+}
 
 Result<Object> CrtClient::get_first(const Address& address) {
   auto first = get(address, Range{.offset = 0, .length = kFirstPiece, .suffix = false});

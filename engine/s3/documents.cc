@@ -54,6 +54,33 @@ bool read_root(std::string_view xml, const std::function<void(Node)>& root) {
   return aws_xml_parse(aws_default_allocator(), &options) == AWS_OP_SUCCESS;
 }
 
+/// The text of a child of the document's root; empty if there is none.
+std::string read_child(std::string_view xml, std::string_view root_name, std::string_view name) {
+  std::string text;
+  if (xml.find('<') == std::string_view::npos) return text;
+  start_library();
+  read_root(xml, [&](Node root) {
+    if (root.name() != root_name) return;
+    root.children([&](Node field) {
+      if (field.name() == name) text = field.text();
+    });
+  });
+  return text;
+}
+
+std::string escape_text(std::string_view text) {
+  std::string escaped;
+  for (const char c : text) {
+    switch (c) {
+      case '"': escaped += "&quot;"; break;
+      case '&': escaped += "&amp;"; break;
+      case '<': escaped += "&lt;"; break;
+      default: escaped += c;
+    }
+  }
+  return escaped;
+}
+
 std::uint64_t read_size(std::string_view text) {
   std::uint64_t value = 0;
   std::from_chars(text.data(), text.data() + text.size(), value);
@@ -102,6 +129,20 @@ std::string escape(std::string_view text, bool keep_slash) {
 }
 
 }  // namespace
+
+std::string read_upload_id(std::string_view xml) { return read_child(xml, "InitiateMultipartUploadResult", "UploadId"); }
+
+std::string read_upload_etag(std::string_view xml) { return read_child(xml, "CompleteMultipartUploadResult", "ETag"); }
+
+std::string write_parts(const std::vector<UploadedPart>& parts) {
+  std::string xml = "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">";
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    xml += "<Part>";
+    if (!parts[i].crc.empty()) xml += "<ChecksumCRC32C>" + escape_text(parts[i].crc) + "</ChecksumCRC32C>";
+    xml += "<ETag>" + escape_text(parts[i].etag) + "</ETag><PartNumber>" + std::to_string(i + 1) + "</PartNumber></Part>";
+  }
+  return xml + "</CompleteMultipartUpload>";
+}
 
 ErrorDocument read_error(std::string_view xml) {
   ErrorDocument document;

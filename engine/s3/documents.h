@@ -18,6 +18,18 @@ struct ErrorDocument {
 /// Empty fields for what is no such document.
 [[nodiscard]] ErrorDocument read_error(std::string_view xml);
 
+/// Of the answer to CreateMultipartUpload; empty for what is none.
+[[nodiscard]] std::string read_upload_id(std::string_view xml);
+/// Of the answer to CompleteMultipartUpload, with its quotes; empty for what is none.
+[[nodiscard]] std::string read_upload_etag(std::string_view xml);
+
+struct UploadedPart {
+  std::string etag;  ///< with its quotes
+  std::string crc;   ///< text of its `kSentCrc`; may be empty
+};
+/// What CompleteMultipartUpload asks for; the parts from number 1.
+[[nodiscard]] std::string write_parts(const std::vector<UploadedPart>& parts);
+
 struct ListPage {
   std::vector<Listed> entries;  ///< keys as they are, no longer escaped
   std::string next;             ///< continuation token; empty at the end

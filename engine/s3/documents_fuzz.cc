@@ -11,6 +11,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using namespace headrace::s3;
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   (void)read_error(text);
+  (void)read_upload_id(text);
+  (void)read_upload_etag(text);
   if (const auto page = read_list(text)) HR_CHECK(page->entries.size() <= size);
   (void)read_time(text);
   HR_CHECK(unescape(text).size() <= size);

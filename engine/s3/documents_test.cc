@@ -61,5 +61,19 @@ TEST(Documents, TimesOfHeadersAndLists) {
   EXPECT_EQ(read_time(""), std::nullopt);
 }
 
+TEST(Documents, AnUploadHasAnIdAndEndsInAnEtag) {
+  EXPECT_EQ(read_upload_id("<InitiateMultipartUploadResult><Bucket>b</Bucket><UploadId>a&amp;b</UploadId></InitiateMultipartUploadResult>"), "a&b");
+  EXPECT_EQ(read_upload_id("<Error><UploadId>x</UploadId></Error>"), "");
+  EXPECT_EQ(read_upload_id(""), "");
+  EXPECT_EQ(read_upload_etag("<CompleteMultipartUploadResult><ETag>&quot;e-2&quot;</ETag></CompleteMultipartUploadResult>"), "\"e-2\"");
+}
+
+TEST(Documents, PartsAreToldByNumber) {
+  EXPECT_EQ(write_parts({{.etag = "\"a\"", .crc = "AB=="}, {.etag = "<b&", .crc = ""}}),
+            "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"
+            "<Part><ChecksumCRC32C>AB==</ChecksumCRC32C><ETag>&quot;a&quot;</ETag><PartNumber>1</PartNumber></Part>"
+            "<Part><ETag>&lt;b&amp;</ETag><PartNumber>2</PartNumber></Part></CompleteMultipartUpload>");
+}
+
 }  // namespace
 }  // namespace headrace::s3

@@ -1,7 +1,12 @@
 #include <algorithm>
 #include <condition_variable>
 #include <cstring>
-#include <deque>
+#include <map>
+#include <mutex>
+#include <system_error>
+#include <thread>
+#include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -10,72 +15,40 @@
 namespace headrace::s3 {
 namespace {
 
-/// The window is opened again in steps, not for every few bytes that were read.
-constexpr std::uint64_t kStep = 1 << 20;
-/// What a reader that waits for bytes gets more of, up to as much.
-constexpr std::uint64_t kMore = 8 << 20;
-constexpr std::uint64_t kWindowMost = 128 << 20;
+/// Pieces ahead at first, if the memory for them is there.
+constexpr std::uint64_t kAheadFirst = 3;
+/// And at the most, of one reader.
+constexpr std::uint64_t kAheadMost = 16;
 
-/// Bytes between the CRT's thread, which brings them in order, and the reader's.
-class Queue final : public Sink {
+/// An object being read in order while the next pieces come, each by a thread of its own. How many are ahead grows when the reader has
+/// to wait for one, as far as the client's buffers go; one piece each reader has in any case.
+class PiecesReader final : public Reader {
  public:
-  bool take(std::string_view bytes) override {
-    const std::lock_guard lock{mutex_};
-    pieces_.emplace_back(bytes);
-    changed_.notify_all();
-    return true;
-  }
+  PiecesReader(CrtClient& client, Address address)
+      : client_(client), address_(std::move(address)), group_(client.running()) {}
 
-  void end() override {
-    const std::lock_guard lock{mutex_};
-    ended_ = true;
-    changed_.notify_all();
-  }
-
-  struct Read {
-    std::size_t bytes = 0;
-    bool waited = false;
-  };
-  /// Some bytes; 0 when the exchange has ended and all were read.
-  Read read(std::span<char> buffer) {
-    std::unique_lock lock{mutex_};
-    Read result{.bytes = 0, .waited = pieces_.empty() && !ended_};
-    changed_.wait(lock, [this] { return !pieces_.empty() || ended_; });
-    while (result.bytes < buffer.size() && !pieces_.empty()) {
-      const std::string_view left = std::string_view{pieces_.front()}.substr(at_);
-      const std::size_t n = std::min(left.size(), buffer.size() - result.bytes);
-      std::memcpy(buffer.data() + result.bytes, left.data(), n);
-      result.bytes += n;
-      at_ += n;
-      if (at_ < pieces_.front().size()) continue;
-      pieces_.pop_front();
-      at_ = 0;
+  ~PiecesReader() override {
+    {
+      const std::lock_guard lock{mutex_};
+      over_ = true;
+      changed_.notify_all();
     }
-    return result;
+    group_->stop();
+    threads_.clear();  // joins
+    client_.buffers().give_back((ahead_ - 1) * CrtClient::kPiece);
   }
 
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::deque<std::string> pieces_;
-  std::size_t at_ = 0;  ///< in the first piece
-  bool ended_ = false;
-};
-
-class PartsReader final : public Reader {
- public:
-  PartsReader(CrtClient& client, Address address)
-      : client_(client), address_(std::move(address)), doing_(fmt::format("read `{}`", address_.str())) {}
-
-  ~PartsReader() override { end_transfer(); }
-
-  /// The first piece, which for most objects is all.
+  /// The first piece, which for most objects is all. The rest is on its way while it is being read.
   Result<void> begin() {
     Object first = HR_TRY(client_.get_first(address_));
     info_ = std::move(first.info);
     piece_ = std::move(first.bytes);
-    // The rest is on its way while the first piece is being read.
-    if (piece_.size() < info_.size) return start(piece_.size());
+    begins_ = piece_.size();
+    count_ = (info_.size - std::min(begins_, info_.size) + CrtClient::kPiece - 1) / CrtClient::kPiece;
+    if (count_ == 0) return {};
+    const std::lock_guard lock{mutex_};
+    HR_TRY(add_thread());
+    while (ahead_ < std::min(kAheadFirst, count_) && widen()) {}
     return {};
   }
 
@@ -83,95 +56,102 @@ class PartsReader final : public Reader {
 
   Result<std::size_t> read(std::span<char> buffer) override {
     if (buffer.empty()) return std::size_t{0};
-    if (at_ < piece_.size()) {
-      const std::size_t n = std::min(buffer.size(), piece_.size() - static_cast<std::size_t>(at_));
-      std::memcpy(buffer.data(), piece_.data() + at_, n);
-      at_ += n;
-      return n;
-    }
-    if (!exchange_) return at_end();
-    for (;;) {
-      const Queue::Read got = queue_->read(buffer);
-      if (got.bytes > 0) {
-        at_ += got.bytes;
-        course_.reset();
-        widen(got);
-        return got.bytes;
-      }
-      const Answer& answer = exchange_->wait(0s);
-      if (judge(answer) == Verdict::good) return at_end();
-      if (!course_) course_ = client_.begin_course();
-      if (!client_.again(*course_, answer, address_.bucket, doing_)) return client_.error_for(answer, doing_, address_.bucket);
-      HR_TRY(start(at_));
-    }
+    if (at_ == piece_.size()) HR_TRY(next());
+    const std::size_t n = std::min(buffer.size(), piece_.size() - at_);
+    std::memcpy(buffer.data(), piece_.data() + at_, n);
+    at_ += n;
+    return n;
   }
 
  private:
-  /// Asks for all from there on, of the same version of the object.
-  Result<void> start(std::uint64_t from) {
-    end_transfer();
-    const CrtClient::Way way = HR_TRY(client_.way_to(address_.bucket));
-    Request request = client_.request("GET", address_, "");
-    request.form = Request::Form::get_parts;
-    request.checksum = client_.settings().checksums;
-    request.headers.emplace_back("Range", fmt::format("bytes={}-", from));
-    request.headers.emplace_back("If-Match", info_.etag);
-    queue_ = std::make_unique<Queue>();
-    exchange_ = std::make_unique<Exchange>(std::move(request), client_.pace(), queue_.get());
-    if (client_.began(*exchange_, doing_, client_.begin_course().until)) {
-      exchange_->start(way.to);
-    } else {
-      exchange_->refuse();
+  /// The next piece becomes `piece_`; none at the end.
+  Result<void> next() {
+    piece_.clear();
+    at_ = 0;
+    if (front_ == count_) return {};
+    std::unique_lock lock{mutex_};
+    auto found = ready_.find(front_);
+    if (found == ready_.end()) {
+      widen();
+      changed_.wait(lock, [&] { return (found = ready_.find(front_)) != ready_.end(); });
     }
-    window_ = kWindowFirst;
-    unopened_ = 0;
+    Result<std::string> bytes = std::move(found->second);
+    if (!bytes) return bytes.error();  // and again when asked again
+    piece_ = *std::move(bytes);
+    ready_.erase(found);
+    ++front_;
+    changed_.notify_all();
     return {};
   }
 
-  void end_transfer() {
-    if (!exchange_) return;
-    client_.ended(*exchange_);
-    exchange_.reset();
+  /// One piece more ahead, if there is memory and use for it.
+  bool widen() {
+    if (ahead_ >= std::min(kAheadMost, count_) || ahead_ >= client_.side_by_side(count_)) return false;
+    if (!client_.buffers().try_take(CrtClient::kPiece)) return false;
+    ++ahead_;
+    if (add_thread().ok()) return true;
+    --ahead_;
+    client_.buffers().give_back(CrtClient::kPiece);
+    return false;
   }
 
-  void widen(const Queue::Read& got) {
-    unopened_ += got.bytes;
-    // Who waits for bytes could take more parts at once; who does not has enough of them ahead.
-    if (got.waited && window_ < kWindowMost) {
-      window_ += kMore;
-      unopened_ += kMore;
+  Result<void> add_thread() {
+    try {
+      threads_.emplace_back([this] { fetch_some(); });
+      return {};
+    } catch (const std::system_error& error) {
+      return system_error(error.code().value(), fmt::format("cannot read `{}`", address_.str()));
     }
-    if (unopened_ < kStep) return;
-    exchange_->open_window(std::exchange(unopened_, 0));
   }
 
-  Result<std::size_t> at_end() const {
-    if (at_ == info_.size) return std::size_t{0};
+  void fetch_some() {
+    std::unique_lock lock{mutex_};
+    for (;;) {
+      changed_.wait(lock, [this] { return over_ || next_ == count_ || next_ < front_ + ahead_; });
+      if (over_ || next_ == count_) return;
+      const std::uint64_t index = next_++;
+      lock.unlock();
+      Result<std::string> bytes = fetch(index);
+      lock.lock();
+      ready_.insert_or_assign(index, std::move(bytes));
+      changed_.notify_all();
+    }
+  }
+
+  Result<std::string> fetch(std::uint64_t index) {
+    const std::uint64_t from = begins_ + index * CrtClient::kPiece;
+    const CrtClient::Piece piece{.from = from, .length = std::min(CrtClient::kPiece, info_.size - from), .fd = -1, .at = 0, .crc = {}};
+    std::optional<Answer> answer = HR_TRY(client_.get_piece(address_, piece, info_.etag, *group_));
+    if (answer) return std::move(answer->body);
     return Error{.kind = Kind::failed,
-                 .what = "cannot " + doing_,
-                 .why = fmt::format("{} bytes came of {}", at_, info_.size),
-                 .next = "try again; if it stays so, remove the object and make it again"};
+                 .what = fmt::format("cannot read `{}`", address_.str()),
+                 .why = "it was replaced while it was read",
+                 .next = "read it again"};
   }
-
-  static constexpr std::uint64_t kWindowFirst = 24 << 20;
 
   CrtClient& client_;
   const Address address_;
-  const std::string doing_;
-  std::unique_ptr<Queue> queue_;
-  std::unique_ptr<Exchange> exchange_;  ///< uses the queue
-  std::optional<CrtClient::Course> course_;  ///< of trouble since the last bytes came
+  SubGroup group_;
   Info info_;
-  std::string piece_;  ///< the beginning
-  std::uint64_t at_ = 0;
-  std::uint64_t window_ = 0;
-  std::uint64_t unopened_ = 0;
+  std::uint64_t begins_ = 0;  ///< where in the object the pieces begin
+  std::uint64_t count_ = 0;   ///< of pieces
+  std::string piece_;         ///< what is being read
+  std::size_t at_ = 0;        ///< in it
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::uint64_t front_ = 0;  ///< the piece to be read next
+  std::uint64_t next_ = 0;   ///< the piece that nobody has taken on
+  std::uint64_t ahead_ = 1;
+  std::map<std::uint64_t, Result<std::string>> ready_;
+  bool over_ = false;
+  std::vector<std::jthread> threads_;
 };
 
 }  // namespace
 
 Result<std::unique_ptr<Reader>> open_reader(CrtClient& client, const Address& address) {
-  auto reader = std::make_unique<PartsReader>(client, address);
+  auto reader = std::make_unique<PiecesReader>(client, address);
   HR_TRY(reader->begin());
   return std::unique_ptr<Reader>{std::move(reader)};
 }

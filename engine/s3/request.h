@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -10,26 +11,28 @@
 #include <aws/auth/credentials.h>
 #include <aws/http/connection_manager.h>
 #include <aws/http/request_response.h>
-#include <aws/s3/s3_client.h>
 
 #include "base/time.h"
+#include "s3/crc.h"
 #include "s3/crt.h"
 
 namespace headrace::s3 {
 
-/// What to ask of S3: one request (call.h), or with `get_parts`/`put_parts` as many as the CRT makes of a large transfer
-/// (exchange.h).
+class StopGroup;
+
+/// What to ask of S3: one request (call.h).
 struct Request {
-  enum class Form { plain, get_parts, put_parts };
-  Form form = Form::plain;
   std::string method;
   std::string target;     ///< path and query, escaped
   std::vector<std::pair<std::string, std::string>> headers;
-  std::string_view body;  ///< plain only; must live until the request has ended
-  std::string send_file;  ///< its whole content; for put_parts, and for plain in the place of `body`
-  int receive_fd = -1;       ///< plain: a good answer's body goes into this file as it comes, not into memory
+  std::string_view body;  ///< must live until the request has ended
+  std::string send_file;  ///< its whole content, in the place of `body`
+  int receive_fd = -1;       ///< a good answer's body goes into this file as it comes, not into memory
   std::uint64_t receive_at = 0;  ///< where in it
+  std::optional<CrcKind> receive_crc;  ///< of what goes there
   bool checksum = false;     ///< a CRC goes with what is sent, or is checked in what is received
+  std::uint64_t expected = 0;  ///< bytes of the answer, as far as they are known
+  StopGroup* group = nullptr;  ///< what ends it, beside the client
 };
 
 /// What came back. Header names are in small letters.
@@ -39,8 +42,8 @@ struct Answer {
   std::map<std::string, std::string> headers;
   std::string body;
   std::uint64_t received = 0;  ///< bytes that went into `receive_fd`
+  Crc received_crc;            ///< of these, when one was asked for
   int file_error = 0;          ///< errno of writing there
-  Instant moved{};         ///< of a large transfer: when something last went forward
   int tries = 0;           ///< requests sent, repeats included
   int lost = 0;            ///< of them without an answer, or with 5xx: S3 may have carried them out
   std::string last_trouble;  ///< of the newest try that failed; may be empty
@@ -61,18 +64,10 @@ struct Answer {
 
 /// Where the requests of a client go.
 struct Destination {
-  aws_s3_client* client = nullptr;                     ///< for large transfers
-  aws_http_connection_manager* connections = nullptr;  ///< for plain requests
+  aws_http_connection_manager* connections = nullptr;
   std::string endpoint;  ///< `http(s)://host[:port]`, the bucket in it unless it is in the path
   std::string region;
   aws_credentials_provider* credentials = nullptr;
-};
-
-/// A request on its way that can be ended from any thread.
-class Underway {
- public:
-  virtual ~Underway() = default;
-  virtual void stop() = 0;
 };
 
 /// Who waits hears of trouble when it has lasted this long: below this, a try more is the usual cure.

@@ -22,9 +22,9 @@ struct Settings {
   bool anonymous = false;           ///< requests are not signed; never chosen by itself
   bool checksums = true;            ///< a CRC goes with what is written, and is checked in what is read
 
-  std::uint64_t memory_max = 0;     ///< bytes of transfer buffers; 0: 256 MiB, or an eighth of the cgroup's limit if less
-  double gbps_max = 10;             ///< how fast transfers aim to be
-  int connections_max = 0;          ///< 0: what `gbps_max` needs
+  std::uint64_t memory_max = 0;     ///< bytes of what is ahead in large transfers; 0: 128 MiB, or an eighth of the cgroup's limit if less
+  double gbps_max = 0;              ///< how fast bytes may move, of all transfers together; 0: no limit
+  int connections_max = 0;          ///< to one endpoint; 0: 64
   Duration patience = 15min;        ///< how long one call repeats lost connections, 429 and 5xx before it fails
   Duration stall_max = 30s;         ///< a connection without progress for this long is given up, and the request repeated
 

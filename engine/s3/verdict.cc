@@ -21,7 +21,10 @@ bool one_of(std::string_view code, std::initializer_list<std::string_view> codes
 
 Verdict judge_status(const Answer& answer) {
   const std::string code = read_error(answer.body).code;
-  if (one_of(code, {"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "InvalidToken"})) return Verdict::expired;
+  if (one_of(code, {"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "InvalidToken", "InvalidTokenId",
+                    "InvalidAccessKeyId"})) {
+    return Verdict::expired;
+  }
   if (one_of(code, {"AuthorizationHeaderMalformed", "PermanentRedirect", "IllegalLocationConstraintException"}) || answer.status == 301 ||
       answer.status == 307) {
     return region_of(answer).empty() ? Verdict::misuse : Verdict::other_region;
@@ -29,8 +32,10 @@ Verdict judge_status(const Answer& answer) {
   if (one_of(code, {"RequestTimeout", "SlowDown", "InternalError", "ServiceUnavailable"})) return Verdict::repeat;
   // To HEAD, S3 says no more than this of an expired token and of a bucket elsewhere.
   if (answer.status == 400 && answer.body.empty()) return region_of(answer).empty() ? Verdict::expired : Verdict::other_region;
+  // Nor of a refusal: it may be for the token's age.
+  if (answer.status == 403 && answer.body.empty()) return Verdict::expired;
   switch (answer.status) {
-    case 404: return code == "NoSuchUpload" ? Verdict::repeat : Verdict::missing;
+    case 404: return Verdict::missing;
     case 412: return Verdict::condition;
     case 409: return one_of(code, {"ConditionalRequestConflict", "OperationAborted"}) ? Verdict::repeat : Verdict::failed;
     case 401:
@@ -144,7 +149,9 @@ Error describe(const Answer& answer, const std::string& doing, const std::string
     case Verdict::expired:
       error.kind = Kind::denied;
       if (!origin.empty()) error.why += "; signed with credentials from " + origin;
-      error.next = verdict == Verdict::expired ? "renew the credentials" : "check that these credentials may do this with this bucket and key";
+      error.next = verdict == Verdict::denied  ? "check that these credentials may do this with this bucket and key"
+                   : answer.body.empty()       ? "check that these credentials are not too old, and may do this with this bucket and key"
+                                               : "renew the credentials";
       break;
     case Verdict::misuse:
       error.kind = Kind::misuse;

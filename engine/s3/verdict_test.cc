@@ -33,7 +33,7 @@ TEST(Verdict, StatusAndCodeAreFolded) {
   EXPECT_EQ(judge(http(404, "NoSuchKey")), Verdict::missing);
   EXPECT_EQ(judge(http(404, "NoSuchBucket")), Verdict::missing);
   EXPECT_EQ(judge(http(404)), Verdict::missing);
-  EXPECT_EQ(judge(http(404, "NoSuchUpload")), Verdict::repeat);
+  EXPECT_EQ(judge(http(404, "NoSuchUpload")), Verdict::missing);
   EXPECT_EQ(judge(http(412, "PreconditionFailed")), Verdict::condition);
   EXPECT_EQ(judge(http(409, "ConditionalRequestConflict")), Verdict::repeat);
   EXPECT_EQ(judge(http(409, "BucketAlreadyExists")), Verdict::failed);

@@ -35,6 +35,17 @@ void tell_of_waiting(const std::string& what) {
   [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());
 }
 
+struct Shared {
+  std::mutex mutex;
+  std::shared_ptr<s3::Client> client;
+};
+
+/// Never destroyed: its threads may still be in a request when the process leaves.
+Shared& shared_client() {
+  static Shared& shared = *new Shared;
+  return shared;
+}
+
 }  // namespace
 
 std::string_view type_of_root(std::string_view root) { return root.starts_with(kS3Scheme) ? kS3Type : kLocalType; }
@@ -59,16 +70,20 @@ Result<std::unique_ptr<Backend>> open_backend(std::string_view type, const std::
 }
 
 Result<std::shared_ptr<s3::Client>> shared_s3_client() {
-  // Never destroyed: its threads may still be in a request when the process leaves.
-  static std::mutex& mutex = *new std::mutex;
-  static std::shared_ptr<s3::Client>& client = *new std::shared_ptr<s3::Client>;
-  const std::lock_guard lock{mutex};
-  if (!client) {
+  Shared& shared = shared_client();
+  const std::lock_guard lock{shared.mutex};
+  if (!shared.client) {
     s3::Settings settings = HR_TRY(s3::Settings::from_environment());
     settings.notice = tell_of_waiting;
-    client = HR_TRY(s3::Client::make(std::move(settings)));
+    shared.client = HR_TRY(s3::Client::make(std::move(settings)));
   }
-  return client;
+  return shared.client;
+}
+
+void stop_shared_s3_client() {
+  Shared& shared = shared_client();
+  const std::lock_guard lock{shared.mutex};
+  if (shared.client) shared.client->stop();
 }
 
 Result<ObjectPlace> place_of_url(const std::string& url) {

@@ -24,6 +24,8 @@ Result<std::unique_ptr<Backend>> open_backend(std::string_view type, const std::
 
 /// The client of all S3 backends of this process; any thread. Error `misuse` for variables that cannot be used.
 Result<std::shared_ptr<s3::Client>> shared_s3_client();
+/// Ends what is on its way by that client, if there is one, and refuses what comes; any thread.
+void stop_shared_s3_client();
 
 /// Where the object of a URL lies: the root of a datastore that holds it, and its key there.
 struct ObjectPlace {

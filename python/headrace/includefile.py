@@ -92,17 +92,21 @@ def _read(descriptor: Dict[str, Any], name: str) -> bytes:
         )
     from .channel import store_channel
     from .errors import EngineError
-    from .pickling import LoadStream
+    from .pickling import LoadStream, again_if_damaged
 
     _, flow, sha = path.rsplit("/", 2)
-    try:
+
+    def read() -> bytes:
         answer = store_channel().request("include", flow=flow, sha=sha, url=url, size=-1, name=name, path=url)
+        stream = answer.get("stream")
+        return bytes(answer.payload) if stream is None else bytes(LoadStream(store_channel(), stream).read())
+
+    try:
+        return again_if_damaged(read)
     except EngineError as error:
         if error.kind != "missing":
             raise
         raise FileNotFoundError("File at '%s' does not exist" % url) from error
-    stream = answer.get("stream")
-    return bytes(answer.payload) if stream is None else bytes(LoadStream(store_channel(), stream).read())
 
 
 # --- command line ----------------------------------------------------------------------------------------------

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import pickle
 import sys
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional, TypeVar
 
 from .channel import Bytes, Channel
 from .errors import EngineError
+
+Value = TypeVar("Value")
 
 #: Pickles up to this size travel in one message with others.
 INLINE_BYTES_MAX = 1 << 20
@@ -292,8 +294,22 @@ class LoadStream:
             self._channel.request("close", stream=self._id)
 
 
+def again_if_damaged(read: Callable[[], Value]) -> Value:
+    """`read()`, once more if what it streams is damaged: damage on the way is gone when the same is read again."""
+    try:
+        return read()
+    except EngineError as error:
+        if error.kind != "failed":
+            raise
+    return read()
+
+
 def load(channel: Channel, request: Dict[str, Any]) -> Any:
     """The object of one `load` request (fields `op`, `key`, `size`, ...), its hash checked."""
+    return again_if_damaged(lambda: _load(channel, request))
+
+
+def _load(channel: Channel, request: Dict[str, Any]) -> Any:
     reply = channel.request(**request)
     stream_id = reply.get("stream")
     if stream_id is None:

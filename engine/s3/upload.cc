@@ -1,0 +1,265 @@
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <mutex>
+#include <optional>
+#include <system_error>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "s3/checksum.h"
+#include "s3/client_impl.h"
+#include "s3/documents.h"
+
+// Files into objects: in one request, or in parts side by side.
+namespace headrace::s3 {
+namespace {
+
+/// A file up to this size goes up in one request.
+constexpr std::uint64_t kPartsMin = 16 << 20;
+/// What is no larger is held in memory: many threads do that at a time.
+constexpr std::uint64_t kInMemoryMax = 1 << 20;
+/// S3 takes no more parts of one object.
+constexpr std::uint64_t kPartsMax = 10'000;
+/// How long it is tried to take back what was begun.
+constexpr Duration kAbortPatience = 5s;
+
+Error became_shorter(const std::string& what) {
+  return Error{.kind = Kind::failed, .what = fmt::format("cannot store `{}`", what), .why = "it became shorter meanwhile"};
+}
+
+/// Bytes of a file, from `at` on.
+Result<void> read_part(int fd, std::uint64_t at, std::span<char> to, const std::string& name) {
+  std::size_t used = 0;
+  while (used < to.size()) {
+    const ssize_t n = ::pread(fd, to.data() + used, to.size() - used, static_cast<off_t>(at + used));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return system_error(errno, fmt::format("cannot read `{}`", name));
+    if (n == 0) return became_shorter(name);
+    used += static_cast<std::size_t>(n);
+  }
+  return {};
+}
+
+/// One upload in parts: created, then parts from several threads, then completed, or taken back.
+class Upload {
+ public:
+  Upload(CrtClient& client, const Address& address, int fd, std::uint64_t size, const PutOptions& options)
+      : client_(client),
+        address_(address),
+        options_(options),
+        doing_(fmt::format("write `{}`", address.str())),
+        fd_(fd),
+        size_(size),
+        part_size_(std::max(CrtClient::kPiece, (size + kPartsMax - 1) / kPartsMax)),
+        parts_((size + part_size_ - 1) / part_size_),
+        crcs_(parts_.size()),
+        group_(client.running()) {}
+
+  /// nullopt when S3 no longer knows of the upload: somebody, or a rule of the bucket, has taken it away.
+  Result<std::optional<PutResult>> run() {
+    HR_TRY(create());
+    auto result = [&]() -> Result<std::optional<PutResult>> {
+      HR_TRY(send_all());
+      if (gone_) return std::optional<PutResult>{};
+      return complete();
+    }();
+    const bool is_there = result.ok() && result->has_value() && (*result)->written;
+    if (!is_there && !gone_) abort();
+    return result;
+  }
+
+ private:
+  [[nodiscard]] bool checked() const { return client_.settings().checksums; }
+  [[nodiscard]] std::string of_upload() const { return "uploadId=" + escape_query(id_); }
+
+  Result<void> create() {
+    Request request = client_.request("POST", address_, "uploads=");
+    request.headers.emplace_back("Content-Length", "0");
+    mark_ = client_.add_object_headers(request, options_);
+    if (checked()) {
+      request.headers.emplace_back("x-amz-checksum-algorithm", "CRC32C");
+      // Of the whole, so that who reads it in other pieces can compare.
+      request.headers.emplace_back("x-amz-checksum-type", "FULL_OBJECT");
+    }
+    const Answer answer = HR_TRY(client_.ask(request, address_.bucket, doing_));
+    if (judge(answer) != Verdict::good) return client_.error_for(answer, doing_, address_.bucket);
+    id_ = read_upload_id(answer.body);
+    if (!id_.empty()) return {};
+    return Error{.kind = Kind::failed, .what = "cannot " + doing_, .why = "S3 gave the upload no id",
+                 .next = "check that the endpoint is a service with S3's interface"};
+  }
+
+  /// Each thread has room for one part; the first has it in any case, so that no upload waits for another's.
+  Result<void> send_all() {
+    {
+      std::vector<std::jthread> others;
+      const std::uint64_t wanted = client_.side_by_side(parts_.size());
+      try {
+        while (others.size() + 1 < wanted && client_.buffers().try_take(part_size_)) {
+          taken_ += part_size_;
+          others.emplace_back([this] { send_some(); });
+        }
+      } catch (const std::system_error&) {  // There are no more threads to be had: those there are do it.
+      }
+      send_some();
+    }
+    client_.buffers().give_back(std::exchange(taken_, 0));
+    if (error_) return *std::move(error_);
+    return {};
+  }
+
+  void send_some() {
+    std::string bytes;
+    for (std::size_t i = next_++; i < parts_.size() && !over_; i = next_++) {
+      bytes.resize(std::min(part_size_, size_ - i * part_size_));
+      auto read = read_part(fd_, i * part_size_, bytes, address_.str());
+      Result<bool> sent = read.ok() ? send(i, bytes) : Result<bool>{std::move(read).error()};
+      if (sent.ok() && *sent) continue;
+      const std::lock_guard lock{mutex_};
+      if (over_.exchange(true)) return;  // another one has told why
+      if (sent.ok()) gone_ = true;
+      else error_ = std::move(sent).error();
+      group_->stop();
+    }
+  }
+
+  /// False when S3 does not know the upload.
+  Result<bool> send(std::size_t index, const std::string& bytes) {
+    Request request = client_.request("PUT", address_, fmt::format("partNumber={}&{}", index + 1, of_upload()));
+    request.headers.emplace_back("Content-Length", std::to_string(bytes.size()));
+    request.body = bytes;
+    request.group = &*group_;
+    if (checked()) {
+      crcs_[index] = crc_of(kSentCrc, bytes);
+      parts_[index].crc = crc_text(crcs_[index]);
+      request.headers.emplace_back(header_of(kSentCrc), parts_[index].crc);
+    }
+    const Answer answer = HR_TRY(client_.ask(request, address_.bucket, doing_));
+    if (is_gone(answer)) return false;
+    if (judge(answer) != Verdict::good) return client_.error_for(answer, doing_, address_.bucket);
+    parts_[index].etag = answer.header("etag");
+    return true;
+  }
+
+  Result<std::optional<PutResult>> complete() {
+    const std::string document = write_parts(parts_);
+    Request request = client_.request("POST", address_, of_upload());
+    request.headers.emplace_back("Content-Length", std::to_string(document.size()));
+    request.headers.emplace_back("Content-Type", "application/xml");
+    CrtClient::add_conditions(request, options_);
+    std::string whole;
+    if (checked()) {
+      Crc crc{.kind = kSentCrc};
+      for (const Crc& part : crcs_) crc.append(part);
+      whole = crc_text(crc);
+      request.headers.emplace_back(header_of(kSentCrc), whole);
+      request.headers.emplace_back("x-amz-checksum-type", "FULL_OBJECT");
+    }
+    request.body = document;
+    const Answer answer = HR_TRY(client_.ask(request, address_.bucket, doing_));
+    if (is_gone(answer)) {
+      gone_ = true;
+      return answer.lost > 0 ? look_for_own(whole) : std::optional<PutResult>{};
+    }
+    PutResult result = HR_TRY(client_.put_result(answer, address_, mark_));
+    if (result.written && result.etag.empty()) result.etag = read_upload_etag(answer.body);
+    return std::optional{std::move(result)};
+  }
+
+  /// After a try whose answer was lost, an unknown upload may be one that was completed: then its object is there.
+  Result<std::optional<PutResult>> look_for_own(const std::string& whole) {
+    Request request = client_.request("HEAD", address_, "");
+    request.headers.emplace_back("x-amz-checksum-mode", "ENABLED");
+    const Answer answer = HR_TRY(client_.ask(request, address_.bucket, doing_));
+    if (judge(answer) != Verdict::good) return std::optional<PutResult>{};
+    const bool same_mark = !mark_.empty() && client_.is_marked(answer, mark_);
+    const bool same_bytes = mark_.empty() && !whole.empty() && answer.header(header_of(kSentCrc)) == whole &&
+                            info_of(answer).size == size_;
+    if (!same_mark && !same_bytes) return std::optional<PutResult>{};
+    return std::optional{PutResult{.written = true, .etag = answer.header("etag")}};
+  }
+
+  /// What has come up of it costs storage until it is taken back.
+  void abort() { client_.ask_at_end(client_.request("DELETE", address_, of_upload()), address_.bucket, kAbortPatience); }
+
+  static bool is_gone(const Answer& answer) {
+    return judge(answer) == Verdict::missing && read_error(answer.body).code == "NoSuchUpload";
+  }
+
+  CrtClient& client_;
+  const Address& address_;
+  const PutOptions& options_;
+  const std::string doing_;
+  const int fd_;
+  const std::uint64_t size_;
+  const std::uint64_t part_size_;
+  std::vector<UploadedPart> parts_;
+  std::vector<Crc> crcs_;
+  SubGroup group_;
+  std::string id_;
+  std::string mark_;
+  std::uint64_t taken_ = 0;  ///< of the client's buffers
+  std::atomic<std::size_t> next_{0};  ///< the next part that nobody has taken on
+  std::atomic<bool> over_{false};     ///< one could not be sent
+  std::mutex mutex_;
+  std::optional<Error> error_;
+  bool gone_ = false;
+};
+
+Result<PutResult> upload_parts(CrtClient& client, const Address& address, int fd, std::uint64_t size, const PutOptions& options) {
+  for (int attempt = 0;; ++attempt) {
+    if (auto done = HR_TRY(Upload(client, address, fd, size, options).run())) return *std::move(done);
+    if (attempt == 0) continue;
+    return Error{.kind = Kind::failed, .what = fmt::format("cannot write `{}`", address.str()),
+                 .why = "S3 forgot the upload before it was complete, twice in a row (NoSuchUpload)",
+                 .next = "check whether a rule of the bucket aborts uploads, or another program does"};
+  }
+}
+
+/// A file that is not large, in one request.
+Result<PutResult> upload_whole(CrtClient& client, const Address& address, int fd, const std::string& path, std::uint64_t size,
+                               const PutOptions& options) {
+  if (size <= kInMemoryMax) {
+    std::string bytes(size, '\0');
+    HR_TRY(read_part(fd, 0, bytes, path));
+    return client.put(address, bytes, options);
+  }
+  const std::string doing = fmt::format("write `{}`", address.str());
+  Request request = client.request("PUT", address, "");
+  request.send_file = path;
+  request.expected = size;
+  const std::string mark = client.start_put(request, options, size);
+  if (std::exchange(request.checksum, false)) {  // once, not at each try
+    const auto crc = crc_of_file(path);
+    if (!crc) return system_error(errno, fmt::format("cannot read `{}`", path));
+    request.headers.emplace_back(header_of(kSentCrc), crc_text(*crc));
+  }
+  const Answer answer = HR_TRY(client.ask(request, address.bucket, doing));
+  return client.put_result(answer, address, mark);
+}
+
+}  // namespace
+
+Result<PutResult> upload(CrtClient& client, const Address& address, const std::string& path, const PutOptions& options) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return system_error(errno, fmt::format("cannot store `{}`", path));
+  Result<PutResult> result = [&]() -> Result<PutResult> {
+    struct stat file {};
+    if (::fstat(fd, &file) != 0) return system_error(errno, fmt::format("cannot store `{}`", path));
+    const auto size = static_cast<std::uint64_t>(file.st_size);
+    if (size >= kPartsMin) return upload_parts(client, address, fd, size, options);
+    return upload_whole(client, address, fd, path, size, options);
+  }();
+  ::close(fd);
+  return result;
+}
+
+}  // namespace headrace::s3
