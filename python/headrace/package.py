@@ -12,6 +12,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 from ._version import METAFLOW_FULL_VERSION
 from .errors import MetaflowException
+from .ignore_files import IGNORE_FILE, IgnoreRules
 
 #: Modification time of every member.
 _MTIME = 1575360000
@@ -36,27 +37,35 @@ def suffix_filter(suffixes: List[str]) -> Callable[[str], bool]:
     return matches
 
 
-def _walk(root: str, wanted: Callable[[str], bool]) -> Iterator[Member]:
-    """Files below `root`, links followed. Hidden folders, and folders that lead back to one above, are left out."""
+def _walk(root: str, wanted: Callable[[str], bool], ignore_files: Optional[List[str]] = None) -> Iterator[Member]:
+    """Files below `root`, links followed. Hidden folders, and folders that lead back to one above, are left out.
 
-    def below(folder: str, prefix: str, above: Dict[Tuple[int, int], None]) -> Iterator[Member]:
+    ignore_files: where the names of ignore files are put, which count then.
+    """
+
+    def below(folder: str, prefix: str, above: Dict[Tuple[int, int], None], rules: IgnoreRules) -> Iterator[Member]:
         try:
             entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
         except OSError:
             return
+        if ignore_files is not None:
+            for entry in entries:
+                if entry.name == IGNORE_FILE and entry.is_file():
+                    ignore_files.append(prefix + IGNORE_FILE)
+                    rules = rules.with_file(entry.path, prefix)
         for entry in entries:
             name = prefix + entry.name
             if entry.is_file():
-                if wanted(entry.name):
+                if wanted(entry.name) and not rules.ignore(name, is_folder=False):
                     yield entry.path, name
             elif entry.is_dir() and not entry.name.startswith(".") and not (not prefix and entry.name in _EXCLUDED):
                 state = entry.stat()
                 identity = (state.st_dev, state.st_ino)
-                if identity not in above:
-                    yield from below(entry.path, name + "/", {**above, identity: None})
+                if identity not in above and not rules.ignore(name, is_folder=True):
+                    yield from below(entry.path, name + "/", {**above, identity: None}, rules)
 
     state = os.stat(root)
-    return below(root, "", {(state.st_dev, state.st_ino): None})
+    return below(root, "", {(state.st_dev, state.st_ino): None}, IgnoreRules())
 
 
 def _click() -> Iterator[Member]:
@@ -91,6 +100,7 @@ class MetaflowPackage:
         self._directory = os.path.dirname(os.path.abspath(_script())) + "/"
         self._blob: Optional[bytes] = None
         self._members: Optional[List[Member]] = None
+        self._ignore_files: List[str] = []
         self._compiled: Dict[str, Member] = {}
 
     def path_tuples(self) -> List[Member]:
@@ -100,11 +110,24 @@ class MetaflowPackage:
             if sys.version_info >= (3, 11):  # before, the compiled form of a set is not the same each time
                 self._compiled = {_compiled_name(name): (path, name) for name, path in found.items()
                                   if name.startswith(".mf_code/headrace/") and name.endswith(".py")}
-            found.update((name, path) for path, name in _walk(self._directory, suffix_filter(self._suffixes)))
+            found.update((name, path) for path, name in self._beside_the_flow())
             self._add_from_decorators(found)
             found.update((name, "") for name in (*self._generated(), *self._compiled))
             self._members = [(found[name], name) for name in sorted(found)]
         return self._members
+
+    def _beside_the_flow(self) -> List[Member]:
+        """The user's files, but for what ignore files leave out. Raises MetaflowException if that is the flow's own file."""
+        self._ignore_files = []
+        wanted = suffix_filter(self._suffixes)
+        found = list(_walk(self._directory, wanted, self._ignore_files))
+        script = os.path.basename(_script())
+        if self._ignore_files and wanted(script) and os.path.isfile(_script()) and script not in (name for _, name in found):
+            raise MetaflowException(
+                "The flow's own file %s is left out of the code package by %s, and without it no step can run in a pod. Add "
+                "the line `!/%s` at the end of %s." % (script, IGNORE_FILE, script, IGNORE_FILE)
+            )
+        return found
 
     def _framework(self) -> Iterator[Member]:
         here = os.path.dirname(os.path.abspath(__file__))
@@ -198,6 +221,7 @@ class MetaflowPackage:
                 "  - Packaged from directory %s" % self._directory,
                 "  - Filtered by suffixes: %s" % ", ".join(self._suffixes),
                 "  - Excluded directories: %s" % ", ".join(_EXCLUDED),
+                *(["  - Ignore files: %s" % ", ".join(self._ignore_files)] if self._ignore_files else []),
             ]
         )
 
