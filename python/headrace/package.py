@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from types import CodeType
-from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Set, Tuple
 
 from ._version import METAFLOW_FULL_VERSION
 from .errors import MetaflowException
@@ -19,6 +19,9 @@ _MTIME = 1575360000
 _GZIP_LEVEL = 3
 #: Folders at the top of the flow's directory that are an extracted package's own.
 _EXCLUDED = (".mf_code", ".mf_meta", "_escape_trampolines")
+#: An archive over this is said to be large, with the largest of its files.
+_LARGE_BYTES = 10 << 20
+_LARGEST_SHOWN = 5
 #: Files of this framework that tasks need.
 _FRAMEWORK_SUFFIXES = (".py", ".html", ".css", ".js", ".typed")
 
@@ -96,10 +99,14 @@ class MetaflowPackage:
         self._flow = flow
         self._environment = environment
         self._echo = echo
-        self._suffixes = sorted(set(suffixes or []) | set(DEFAULTS["DEFAULT_PACKAGE_SUFFIXES"].split(",")))
+        default = set(DEFAULTS["DEFAULT_PACKAGE_SUFFIXES"].split(","))
+        self._suffixes = sorted(set(suffixes or []) | default)
+        self._more_suffixes = bool(set(self._suffixes) - default)
         self._directory = os.path.dirname(os.path.abspath(_script())) + "/"
         self._blob: Optional[bytes] = None
         self._members: Optional[List[Member]] = None
+        self._sizes: Dict[str, int] = {}  #: of the members, once the archive is made
+        self._always: Set[str] = set()  #: members of every package
         self._ignore_files: List[str] = []
         self._compiled: Dict[str, Member] = {}
 
@@ -110,6 +117,7 @@ class MetaflowPackage:
             if sys.version_info >= (3, 11):  # before, the compiled form of a set is not the same each time
                 self._compiled = {_compiled_name(name): (path, name) for name, path in found.items()
                                   if name.startswith(".mf_code/headrace/") and name.endswith(".py")}
+            self._always = {*found, *self._compiled, *self._generated()}
             found.update((name, path) for path, name in self._beside_the_flow())
             self._add_from_decorators(found)
             found.update((name, "") for name in (*self._generated(), *self._compiled))
@@ -203,13 +211,28 @@ class MetaflowPackage:
                         content = _content(path)
                     else:
                         content = generated[name] if name in generated else _compiled(*self._compiled[name])
-                    info.size = len(content)
+                    info.size = self._sizes[name] = len(content)
                     info.mode = 0o755 if path and os.access(path, os.X_OK) else 0o644
                     archive.addfile(info, io.BytesIO(content))
         return buffer.getvalue()
 
+    def size_notice(self) -> List[str]:
+        """Lines that say how large the archive is, and because of which files; none unless it is over 10 MB."""
+        size = len(self.blob)
+        if size <= _LARGE_BYTES:
+            return []
+        chosen = [(name, each) for name, each in self._sizes.items() if name not in self._always]
+        largest = sorted(chosen, key=lambda item: (-item[1], item[0]))[:_LARGEST_SHOWN]
+        return [
+            "The code package is %s large, and every pod of a run fetches it. Its largest files, before packing:" % _readable(size),
+            *("%12s  %s" % (_readable(each), name) for name, each in largest if each * 100 >= largest[0][1]),
+            "What no step needs can be left out: name it in a file %s, as in one of git's%s."
+            % (IGNORE_FILE, ", or give fewer suffixes with --package-suffixes" if self._more_suffixes else ""),
+        ]
+
     def show(self) -> str:
         """What is in it, for people."""
+        notice = self.size_notice()
         return "\n".join(
             [
                 "Package size: %s" % _readable(len(self.blob)),
@@ -222,6 +245,7 @@ class MetaflowPackage:
                 "  - Filtered by suffixes: %s" % ", ".join(self._suffixes),
                 "  - Excluded directories: %s" % ", ".join(_EXCLUDED),
                 *(["  - Ignore files: %s" % ", ".join(self._ignore_files)] if self._ignore_files else []),
+                *([""] + notice if notice else []),
             ]
         )
 
@@ -238,8 +262,8 @@ def _content(path: str) -> bytes:
             return f.read()
     except OSError as e:
         raise MetaflowException(
-            "The file %s cannot be added to the code package: %s. Make it readable, or leave its suffix out with "
-            "--package-suffixes." % (path, e.strerror)
+            "The file %s cannot be added to the code package: %s. Make it readable, or name it in a file %s."
+            % (path, e.strerror, IGNORE_FILE)
         ) from e
 
 

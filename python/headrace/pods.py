@@ -136,6 +136,8 @@ def pod_run(obj: Any, options: List[str], configs: Any) -> Optional[PodRun]:
         return None
     script = os.path.basename(_script())
     package = obj.package.blob
+    for line in obj.package.size_notice():
+        obj.echo(line, fg="yellow", no_bold="*" in line)
     return PodRun(
         {
             "environment": pod_environment(obj.flow_datastore, script),

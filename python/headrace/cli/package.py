@@ -22,7 +22,7 @@ def package(obj: Any, timeout: int) -> None:
 @package.command(help="Output information about the code package.")
 @click.pass_obj
 def info(obj: Any) -> None:
-    obj.echo_always(obj.package.show())
+    obj.echo_always(obj.package.show(), no_bold=True)
 
 
 @package.command("list", help="List all files included in the code package.")
@@ -38,7 +38,8 @@ def list_files(obj: Any, archive: bool) -> None:
     obj.echo(
         "Files included in the code package (change with --package-suffixes):", fg="magenta", bold=False
     )
-    obj.echo_always("\n".join(name if archive else path or name for path, name in obj.package.path_tuples()))
+    names = (name if archive else path or name for path, name in obj.package.path_tuples())
+    obj.echo_always("\n".join(names), no_bold=True)
 
 
 @package.command(help="Save the current code package to a file.")

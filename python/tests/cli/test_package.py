@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tarfile
 from pathlib import Path
 from typing import Any, List
@@ -70,3 +71,62 @@ def test_a_package_without_the_flow_is_refused(command: Any, folder: Path, patte
     assert ran.code == 1
     assert "The flow's own file flow.py is left out of the code package by .metaflowignore" in ran.err
     assert "Add the line `!/flow.py` at the end of .metaflowignore." in ran.err
+
+
+S3 = {"METAFLOW_DATASTORE_SYSROOT_S3": "s3://b/p"}
+#: What is said of the package with the files of `large`.
+LARGE = [
+    "Its largest files, before packing:",
+    "     6.00 MB  data/a*.bin",
+    "     4.50 MB  extra.py",
+    "  1000.00 KB  data/b.bin",
+    "   500.00 KB  lib/c.py",
+    "   500.00 KB  lib/d.py",
+    "What no step needs can be left out: name it in a file .metaflowignore, as in one of git's, or give fewer suffixes with "
+    "--package-suffixes.",
+]
+
+
+@pytest.fixture
+def large(folder: Path) -> None:
+    """Files that cannot be packed smaller: 12.4 MB."""
+    sizes = {"data/a*.bin": 6 << 20, "extra.py": 9 << 19, "data/b.bin": 1000 << 10, "lib/d.py": 500 << 10, "lib/c.py": 500 << 10,
+             "lib/e.py": 300}
+    write(folder, *sizes)
+    for name, size in sizes.items():
+        (folder / name).write_bytes(os.urandom(size))
+
+
+def said_of_size(text: str) -> List[str]:
+    """The lines about the package's size, without the size."""
+    lines = text.splitlines()
+    (first,) = [i for i, line in enumerate(lines) if line.startswith("The code package is ")]
+    size, rest = lines[first].split(" MB large, and every pod of a run fetches it. ")
+    assert 12 < float(size.split()[-1]) < 14
+    last = next(i for i in range(first, len(lines)) if lines[i].startswith("What no step needs"))
+    return [rest] + lines[first + 1:last + 1]
+
+
+def test_a_large_package_is_said_with_its_largest_files(command: Any, large: None) -> None:
+    words = ("--no-pylint", "--package-suffixes", ".py,.bin", "--datastore", "s3")
+    ran = command(HELLO, *words, "run", "--with", "kubernetes", **S3)
+    assert ran.spec is not None, ran.err
+    assert said_of_size(ran.err) == LARGE and "code package" not in ran.out
+    assert said_of_size(command(HELLO, *words, "package", "info", **S3).err) == LARGE
+    assert "/data/a*.bin\n" in command(HELLO, *words, "package", "list", **S3).err
+    assert "code package is" not in command(HELLO, "--quiet", *words, "run", "--with", "kubernetes", **S3).err
+    assert "code package is" not in command(HELLO, *words, "run", **S3).err, "none is made for a run without pods"
+
+
+def test_suffixes_are_named_where_fewer_of_them_help(command: Any, folder: Path, large: None) -> None:
+    (folder / "extra.py").write_bytes(os.urandom(11 << 20))
+    ran = command(HELLO, "package", "info")
+    assert "packing:\n    11.00 MB  extra.py\n   500.00 KB  lib/c.py\n   500.00 KB  lib/d.py\nWhat no step needs" in ran.err
+    assert ran.err.rstrip().endswith("name it in a file .metaflowignore, as in one of git's.")
+
+
+def test_nothing_is_said_of_a_package_that_is_not_large(command: Any, folder: Path) -> None:
+    (folder / "zeros.py").write_bytes(bytes(20 << 20))  # small when packed
+    ran = command(HELLO, "--no-pylint", "--datastore", "s3", "run", "--with", "kubernetes", **S3)
+    assert ran.spec is not None and "code package is" not in ran.err
+    assert "Largest" not in command(HELLO, "package", "info").err
