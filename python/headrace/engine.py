@@ -79,8 +79,11 @@ def _not_started(path: str, error: OSError) -> EngineMissing:
 _ENGINE_SETTINGS = ("S3_ENDPOINT_URL", "S3_VERIFY_CERTIFICATE", "S3_SERVER_SIDE_ENCRYPTION")
 
 
-def engine_environment() -> Dict[str, str]:
-    """The environment for the engine: this process's, and what configuration files say of S3."""
+def engine_environment(client_params: bool = True) -> Dict[str, str]:
+    """The environment for the engine: this process's, and what the configuration says of S3.
+
+    client_params: METAFLOW_DATATOOLS_CLIENT_PARAMS too.
+    """
     from . import settings
 
     environment = dict(os.environ)
@@ -88,7 +91,17 @@ def engine_environment() -> Dict[str, str]:
         value = getattr(settings, name)
         if value is not None:
             environment.setdefault("METAFLOW_" + name, str(value))
+    if client_params and settings.from_conf("DATATOOLS_CLIENT_PARAMS", {}):
+        from .s3.options import configured
+
+        environment = with_changes(environment, configured(strict=False))
     return environment
+
+
+def with_changes(environment: Dict[str, str], changes: Dict[str, str]) -> Dict[str, str]:
+    """changes: an empty text takes a variable away."""
+    kept = {name: value for name, value in environment.items() if name not in changes}
+    return {**kept, **{name: value for name, value in changes.items() if value}}
 
 
 def check_wire(version: object, path: Optional[str] = None) -> None:

@@ -10,7 +10,7 @@ from .decorators.kubernetes_values import KubernetesException
 
 #: Keys of the configuration that a pod gets as they are here, where they have a value.
 _PASSED_ON = (
-    "DATASTORE_SYSROOT_S3 DATATOOLS_S3ROOT CARD_S3ROOT S3_ENDPOINT_URL S3_SERVER_SIDE_ENCRYPTION SERVICE_HEADERS "
+    "DATASTORE_SYSROOT_S3 DATATOOLS_S3ROOT CARD_S3ROOT S3_SERVER_SIDE_ENCRYPTION SERVICE_HEADERS "
     "DEFAULT_METADATA DEFAULT_AWS_CLIENT_PROVIDER DEFAULT_GCP_CLIENT_PROVIDER DEFAULT_SECRETS_BACKEND_TYPE "
     "DEFAULT_SECRETS_ROLE AWS_SECRETS_MANAGER_DEFAULT_REGION AWS_SECRETS_MANAGER_DEFAULT_ROLE GCP_SECRET_MANAGER_PREFIX "
     "AZURE_STORAGE_BLOB_SERVICE_ENDPOINT AZURE_KEY_VAULT_PREFIX DATASTORE_SYSROOT_AZURE CARD_AZUREROOT DATASTORE_SYSROOT_GS "
@@ -157,12 +157,17 @@ def _script() -> str:
 
 def pod_environment(datastore: Any, script: str) -> Dict[str, str]:
     """Environment variables of a run's pods, but for those that the engine alone knows (run, package, pod)."""
+    from .engine import engine_environment
     from .identity import get_username
 
     found = dict(_settings())
     if datastore.TYPE == "s3":
         # What --datastore-root says counts for the pod's own clients too.
         found.setdefault("METAFLOW_DATASTORE_SYSROOT_S3", datastore.datastore_root)
+    # Of METAFLOW_DATATOOLS_CLIENT_PARAMS a pod gets no more than this: they may hold keys.
+    endpoint = engine_environment().get("METAFLOW_S3_ENDPOINT_URL")
+    if endpoint:
+        found["METAFLOW_S3_ENDPOINT_URL"] = endpoint
     found.update(
         METAFLOW_USER=get_username() or "",
         METAFLOW_DEFAULT_DATASTORE=datastore.TYPE,

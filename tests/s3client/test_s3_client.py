@@ -117,6 +117,33 @@ def test_credentials_are_those_of_the_moment(script: Any) -> None:
     assert said == "denied True\ndenied\n1\n1\n"
 
 
+def without_keys(s3: Dict[str, str]) -> Dict[str, str]:
+    """The server by nothing but METAFLOW_DATATOOLS_CLIENT_PARAMS."""
+    params = {"endpoint_url": s3["METAFLOW_S3_ENDPOINT_URL"], "aws_access_key_id": s3["AWS_ACCESS_KEY_ID"],
+              "aws_secret_access_key": s3["AWS_SECRET_ACCESS_KEY"], "region_name": "us-east-1"}
+    return {"METAFLOW_DATATOOLS_CLIENT_PARAMS": json.dumps(params), "METAFLOW_S3_ENDPOINT_URL": "", "AWS_ACCESS_KEY_ID": "",
+            "AWS_SECRET_ACCESS_KEY": "", "AWS_DEFAULT_REGION": "", "AWS_REGION": "", "AWS_EC2_METADATA_DISABLED": "true"}
+
+
+def test_client_parameters_of_the_configuration_count(script: Any, s3: Dict[str, str]) -> None:
+    said = script(
+        "import os\n"
+        "from metaflow import S3\n"
+        "with S3(s3root=os.environ['ROOT']) as s3: s3.put('p', '1'); print(s3.get('p').text, s3.get_many(['p'])[0].text)\n",
+        **without_keys(s3)
+    )
+    assert said == "1 1\n"
+
+
+def test_client_parameters_of_the_configuration_are_of_the_datastore_too(headrace: Any, s3: Dict[str, str], root: str) -> None:
+    env = dict(s3, METAFLOW_DATASTORE_SYSROOT_S3=root, **without_keys(s3))
+    ran = headrace(str(HERE / "flow_with_s3.py"), "--no-pylint", "--datastore", "s3", "run", env=env)
+    assert ran.code == 0 and "read [2, 3, 4, 5]" in ran.stdout, ran.stdout + ran.stderr
+    after = headrace("-c", "from metaflow import Flow, namespace; namespace(None); print(Flow('DataFlow').latest_run['end'].task['doubles'].data)",
+                     env=env)
+    assert after.stdout == "[4, 6, 8]\n", after.stderr
+
+
 def test_what_cannot_be_heeded_is_said(script: Any) -> None:
     said = script(
         "from metaflow import S3\n"

@@ -210,6 +210,10 @@ def _start(
     if command in ("run", "resume", "spin", "check"):
         extensions.warn(state.echo)
     settings.check_given()
+    if datastore == "s3":
+        from ..s3.options import configured
+
+        configured()
     state.pylint = pylint
     state.check = functools.partial(_check, state.echo)
     state.package_suffixes = package_suffixes.split(",")

@@ -12,7 +12,7 @@ from _thread import allocate_lock
 from typing import Any, Dict, List, Optional, Tuple
 
 from ..channel import Bytes, Channel
-from ..engine import StoreDoor, engine_environment
+from ..engine import StoreDoor, engine_environment, with_changes
 from ..errors import EngineError, EngineMissing, MetaflowException
 from .errors import MetaflowS3Exception, failure_of, text_of
 
@@ -39,9 +39,7 @@ os.register_at_fork(after_in_child=_after_fork)
 
 def _channel_for(changes: Dict[str, str]) -> Channel:
     """changes: of this process's environment, for the store process; an empty text takes a variable away."""
-    environment = engine_environment()
-    environment.update(changes)
-    environment = {name: value for name, value in environment.items() if value or name not in changes}
+    environment = with_changes(engine_environment(client_params=False), changes)
     settings = tuple(
         sorted(item for item in environment.items() if item[0].startswith(_PREFIXES) or item[0] in _NAMES)
     )

@@ -267,6 +267,23 @@ def test_a_step_with_kubernetes_is_a_pod_for_the_engine(command: Any) -> None:
     assert not any(name.startswith("AWS_") for name in found), "credentials come from the pod's own place"
 
 
+def test_a_pod_gets_the_endpoint_of_the_client_parameters_and_no_key(command: Any) -> None:
+    params = {"endpoint_url": "http://data", "aws_access_key_id": "secret-key"}
+    ran = command(HELLO, "--no-pylint", "--datastore", "s3", "run", "--with", "kubernetes", METAFLOW_S3_ENDPOINT_URL="http://s3",
+                  METAFLOW_DATATOOLS_CLIENT_PARAMS=json.dumps(params), **S3)
+    assert ran.spec is not None, ran.err
+    assert ran.spec["pods"]["environment"]["METAFLOW_S3_ENDPOINT_URL"] == "http://data"
+    assert "secret-key" not in json.dumps(ran.spec)
+
+
+def test_client_parameters_that_cannot_be_heeded_end_a_command_that_uses_s3(command: Any) -> None:
+    odd = {"METAFLOW_DATATOOLS_CLIENT_PARAMS": '{"nonsense": 1}'}
+    ran = command(HELLO, "--no-pylint", "--datastore", "s3", "run", **S3, **odd)
+    assert ran.code == 1 and ran.spec is None
+    assert "S3 access failed:\n    METAFLOW_DATATOOLS_CLIENT_PARAMS={'nonsense': ...} cannot be used with Headrace. It knows" in ran.err
+    assert command(HELLO, "--no-pylint", "run", **S3, **odd).code == 7
+
+
 def test_the_code_package_goes_with_a_run_that_has_pods(command: Any) -> None:
     ran = command(HELLO, "--no-pylint", "--datastore", "s3", "run", "--with", "kubernetes", **S3)
     assert ran.spec is not None, ran.err

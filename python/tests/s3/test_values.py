@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from headrace.s3 import client, options, transfers, values
+from headrace.s3 import client, transfers, values
 
 
 def test_a_plain_file_goes_by_its_path(tmp_path: Path) -> None:
@@ -36,12 +36,6 @@ def test_what_reads_through_a_file_goes_by_what_it_gives(tmp_path: Path) -> None
         archive.addfile(member, io.BytesIO(b"data"))
     with tarfile.open(tmp_path / "archive.tar") as archive:
         assert values._path_of_open(archive.extractfile("member")) is None
-
-
-def test_a_profile_comes_before_keys_of_the_environment() -> None:
-    changes = options.environment_of(None, {"session_vars": {"profile_name": "prod"}})
-    assert changes["AWS_PROFILE"] == "prod"
-    assert changes["AWS_ACCESS_KEY_ID"] == changes["AWS_SECRET_ACCESS_KEY"] == changes["AWS_SESSION_TOKEN"] == ""
 
 
 def test_names_of_local_files_are_short_whatever_the_key() -> None:
