@@ -255,12 +255,13 @@ class S3:
         """Writes an object; returns its URL. obj: text, bytes, or a binary file, of which all is written. overwrite: False
         leaves an object that exists.
 
-        Raises MetaflowS3InvalidObject for another value, MetaflowS3AccessDenied, MetaflowS3Exception.
+        Raises MetaflowS3InvalidObject for another value, MetaflowS3InsufficientDiskSpace for a large one that has no room in
+        the temporary directory, MetaflowS3AccessDenied, MetaflowS3Exception.
         """
         url = self._url(key)
-        uploads = Uploads(self._file, overwrite)
-        uploads.add_value(getattr(key, "key", key), url, obj, content_type, metadata, from_start=True)
-        uploads.send(self._transfers, alone=True)
+        with Uploads(self._file, overwrite) as uploads:
+            uploads.add_value(getattr(key, "key", key), url, obj, content_type, metadata, from_start=True)
+            uploads.send(self._transfers, alone=True)
         if hasattr(obj, "close"):
             obj.close()
         return url
@@ -269,23 +270,25 @@ class S3:
         self, key_objs: Iterable[Union[Tuple[str, PutValue], S3PutObject]], overwrite: bool = True
     ) -> List[Tuple[str, str]]:
         """Writes objects side by side; returns key and URL of those that were written, in the order given."""
-        uploads = Uploads(self._file, overwrite)
-        for one in key_objs:
-            key, value = (one.key, one.value) if isinstance(one, S3PutObject) else (one[0], one[1])
-            uploads.add_value(key, self._url(key), value, getattr(one, "content_type", None), getattr(one, "metadata", None))
-        return uploads.send(self._transfers)
+        with Uploads(self._file, overwrite) as uploads:
+            for one in key_objs:
+                key, value = (one.key, one.value) if isinstance(one, S3PutObject) else (one[0], one[1])
+                about = getattr(one, "content_type", None), getattr(one, "metadata", None)
+                uploads.add_value(key, self._url(key), value, *about)
+            return uploads.send(self._transfers)
 
     def put_files(
         self, key_paths: Iterable[Union[Tuple[str, str], S3PutObject]], overwrite: bool = True
     ) -> List[Tuple[str, str]]:
         """As `put_many`, from files. Raises MetaflowS3NotFound for a file that does not exist."""
-        uploads = Uploads(self._file, overwrite)
-        for one in key_paths:
-            key, path = (one.key, one.path) if isinstance(one, S3PutObject) else (one[0], one[1])
-            if path is None or not os.path.exists(path):
-                raise MetaflowS3NotFound("Local file not found: %s" % path)
-            uploads.add_file(key, self._url(key), path, getattr(one, "content_type", None), getattr(one, "metadata", None))
-        return uploads.send(self._transfers)
+        with Uploads(self._file, overwrite) as uploads:
+            for one in key_paths:
+                key, path = (one.key, one.path) if isinstance(one, S3PutObject) else (one[0], one[1])
+                if path is None or not os.path.exists(path):
+                    raise MetaflowS3NotFound("Local file not found: %s" % path)
+                about = getattr(one, "content_type", None), getattr(one, "metadata", None)
+                uploads.add_file(key, self._url(key), path, *about)
+            return uploads.send(self._transfers)
 
 
 def _split(url: str) -> Tuple[str, str]:

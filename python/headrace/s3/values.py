@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from io import BufferedIOBase, BufferedRandom, BufferedReader, FileIO, RawIOBase
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
-from .errors import MetaflowS3InvalidObject
+from .errors import MetaflowS3InsufficientDiskSpace, MetaflowS3InvalidObject
 from .transfers import ITEMS_MAX, Item, Transfers
 
 #: Larger values travel as files.
@@ -17,7 +18,7 @@ _PAYLOAD_BYTES_MAX = 64 << 20
 
 
 class Uploads:
-    """Objects to be written by one call."""
+    """Objects to be written by one call. Temporary files are removed at the end of its `with`."""
 
     def __init__(self, file: Callable[[str], str], overwrite: bool) -> None:
         """file: the path of a temporary file by its name."""
@@ -28,6 +29,16 @@ class Uploads:
         self._values: List[bytes] = []  #: of the items without a path, in their order
         self._temporary: List[str] = []
         self._kept: List[Any] = []  #: files that the engine reads through this process
+
+    def __enter__(self) -> "Uploads":
+        return self
+
+    def __exit__(self, *args: Any) -> None:
+        for path in self._temporary:
+            try:
+                os.unlink(path)
+            except FileNotFoundError:
+                pass
 
     def add_file(
         self, key: str, url: str, path: str, content_type: Optional[str], metadata: Optional[Dict[str, str]]
@@ -43,7 +54,10 @@ class Uploads:
         metadata: Optional[Dict[str, str]] = None,
         from_start: bool = False,
     ) -> None:
-        """value: text, bytes, or a binary file. from_start: all of a file is meant, else what comes from its position."""
+        """value: text, bytes, or a binary file. from_start: all of a file is meant, else what comes from its position.
+
+        Raises MetaflowS3InvalidObject, MetaflowS3InsufficientDiskSpace.
+        """
         if isinstance(value, (RawIOBase, BufferedIOBase)):
             if not value.readable() or not value.seekable():
                 raise MetaflowS3InvalidObject("The file for the key '%s' cannot be read, or not from its beginning." % key)
@@ -62,7 +76,7 @@ class Uploads:
                 "The value for the key '%s' is a %s: text, bytes or a binary file can be written." % (key, type(value).__name__)
             )
         if len(value) > _VALUE_BYTES_MAX:
-            self._add(key, url, content_type, metadata, {"path": self._write(value)})
+            self._add(key, url, content_type, metadata, {"path": self._write(key, value)})
             return
         self._values.append(value)
         self._add(key, url, content_type, metadata, {"size": len(value)})
@@ -80,25 +94,30 @@ class Uploads:
         self._keys.append(key)
         self._items.append(item)
 
-    def _write(self, value: bytes) -> str:
+    def _write(self, key: str, value: bytes) -> str:
         import tempfile
 
-        handle, path = tempfile.mkstemp(dir=self._file(""), prefix="metaflow.s3.put_many.")
-        self._temporary.append(path)
-        with os.fdopen(handle, "wb") as f:
-            f.write(value)
+        folder = self._file("")
+        try:
+            handle, path = tempfile.mkstemp(dir=folder, prefix="metaflow.s3.put_many.")
+            self._temporary.append(path)
+            with os.fdopen(handle, "wb") as f:
+                f.write(value)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            raise MetaflowS3InsufficientDiskSpace(
+                "There is no space for the value of the key '%s' (%d bytes), which waits in %s until it is sent: %s. Give "
+                "S3(tmproot=...), or METAFLOW_TEMPDIR, a folder with more space." % (key, len(value), folder, error.strerror)
+            ) from error
         return os.path.abspath(path)
 
     def send(self, transfers: Transfers, alone: bool = False) -> List[Tuple[str, str]]:
         """Key and URL of what was written."""
         written: List[Tuple[str, str]] = []
-        try:
-            for keys, items, values in self._requests():
-                results = transfers.ask("s3_put", items, b"".join(values), alone=alone, overwrite=self._overwrite)
-                written += [(key, item["url"]) for key, item, got in zip(keys, items, results) if got and got["written"]]
-        finally:
-            for path in self._temporary:
-                os.unlink(path)
+        for keys, items, values in self._requests():
+            results = transfers.ask("s3_put", items, b"".join(values), alone=alone, overwrite=self._overwrite)
+            written += [(key, item["url"]) for key, item, got in zip(keys, items, results) if got and got["written"]]
         return written
 
     def _requests(self) -> List[Tuple[List[str], List[Item], List[bytes]]]:

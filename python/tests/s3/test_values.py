@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
+import subprocess
 import tarfile
 from pathlib import Path
+from typing import Callable, Iterator
 
 import pytest
 
-from headrace.s3 import client, transfers, values
+from headrace.s3 import S3, MetaflowS3InsufficientDiskSpace, MetaflowS3InvalidObject, client, transfers, values
 
 
 def test_a_plain_file_goes_by_its_path(tmp_path: Path) -> None:
@@ -58,3 +61,55 @@ def test_many_objects_are_asked_for_in_portions(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(transfers, "_channel_for", lambda changes: FakeChannel())
     assert transfers.Transfers({}).ask("s3_info", [{"url": "s3://b/k"}] * 4) == [None] * 4
     assert asked == [2, 2]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", str(folder)], capture_output=True)
+    if mounted.returncode != 0:
+        pytest.skip("no permission to mount a small file system")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+LARGE = bytes(9 << 20)
+
+
+@pytest.mark.parametrize("put", [
+    lambda s3: s3.put("large", bytes(30 << 20)),
+    lambda s3: s3.put_many([("one", LARGE), ("two", LARGE), ("large", LARGE)]),
+], ids=["put", "put_many"])
+def test_values_without_room_are_an_error_and_leave_nothing(small_disk: Path, put: Callable[[S3], object]) -> None:
+    with S3(s3root="s3://b/p", tmproot=str(small_disk)) as s3:
+        with pytest.raises(MetaflowS3InsufficientDiskSpace) as error:
+            put(s3)
+        assert "the key 'large'" in str(error.value) and str(small_disk) in str(error.value)
+        assert "No space left on device. Give S3(tmproot=...)" in str(error.value)
+        (folder,) = small_disk.iterdir()
+        assert list(folder.iterdir()) == []
+
+
+def test_a_value_that_is_refused_leaves_nothing_of_those_before(tmp_path: Path) -> None:
+    with S3(s3root="s3://b/p", tmproot=str(tmp_path)) as s3:
+        with pytest.raises(MetaflowS3InvalidObject):
+            s3.put_many([("large", LARGE), ("number", 1)])  # type: ignore[list-item]
+        (folder,) = tmp_path.iterdir()
+        assert list(folder.iterdir()) == []
+
+
+def test_large_values_are_sent_from_files_that_are_gone_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = {}
+
+    def ask(self: object, op: str, items: list, payload: bytes, **fields: object) -> list:
+        for item in items:
+            sent[item["url"]] = os.path.getsize(item["path"]) if "path" in item else item["size"]
+        return [{"written": True}] * len(items)
+
+    monkeypatch.setattr(transfers.Transfers, "ask", ask)
+    with S3(s3root="s3://b/p", tmproot=str(tmp_path)) as s3:
+        s3.put_many([("large", LARGE), ("small", "12")])
+        assert sent == {"s3://b/p/large": 9 << 20, "s3://b/p/small": 2}
+        (folder,) = tmp_path.iterdir()
+        assert list(folder.iterdir()) == []
