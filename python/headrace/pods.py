@@ -17,6 +17,11 @@ _PASSED_ON = (
     "CARD_GSROOT OTEL_ENDPOINT OTEL_SERVICE_NAME ARGO_EVENTS_EVENT ARGO_EVENTS_EVENT_BUS ARGO_EVENTS_EVENT_SOURCE "
     "ARGO_EVENTS_SERVICE_ACCOUNT ARGO_EVENTS_WEBHOOK_URL KUBERNETES_FETCH_EC2_METADATA"
 ).split()
+#: How S3 is reached and used, as the engine here has it. Not its memory: a pod has a limit of its own.
+_S3_PASSED_ON = (
+    "METAFLOW_S3_ENDPOINT_URL HEADRACE_S3_PATH_STYLE HEADRACE_S3_ANONYMOUS HEADRACE_S3_PATIENCE_S HEADRACE_S3_STALL_S "
+    "HEADRACE_S3_MAX_GBPS HEADRACE_S3_MAX_CONNECTIONS AWS_REQUEST_CHECKSUM_CALCULATION"
+).split()
 #: Beginnings of keys that a pod gets where they are not as they are by default.
 _PASSED_ON_IF_CHANGED = ("METAFLOW_CONDA_", "METAFLOW_DEBUG_")
 
@@ -157,17 +162,13 @@ def _script() -> str:
 
 def pod_environment(datastore: Any, script: str) -> Dict[str, str]:
     """Environment variables of a run's pods, but for those that the engine alone knows (run, package, pod)."""
-    from .engine import engine_environment
     from .identity import get_username
 
     found = dict(_settings())
     if datastore.TYPE == "s3":
         # What --datastore-root says counts for the pod's own clients too.
         found.setdefault("METAFLOW_DATASTORE_SYSROOT_S3", datastore.datastore_root)
-    # Of METAFLOW_DATATOOLS_CLIENT_PARAMS a pod gets no more than this: they may hold keys.
-    endpoint = engine_environment().get("METAFLOW_S3_ENDPOINT_URL")
-    if endpoint:
-        found["METAFLOW_S3_ENDPOINT_URL"] = endpoint
+    found.update(_s3_settings())
     found.update(
         METAFLOW_USER=get_username() or "",
         METAFLOW_DEFAULT_DATASTORE=datastore.TYPE,
@@ -193,6 +194,19 @@ def _settings() -> Iterator[Tuple[str, str]]:
     for name, text in settings.config_values():
         if name.startswith(_PASSED_ON_IF_CHANGED):
             yield name, text
+
+
+def _s3_settings() -> Iterator[Tuple[str, str]]:
+    """Of METAFLOW_DATATOOLS_CLIENT_PARAMS too, but no keys: those are in the pod's own place."""
+    from .engine import engine_environment
+
+    here = engine_environment()
+    for name in _S3_PASSED_ON:
+        if here.get(name):
+            yield name, here[name]
+    # A file of certificates is one of this machine; Metaflow tells pods nothing of it.
+    if here.get("METAFLOW_S3_VERIFY_CERTIFICATE") in ("0", "false", "False"):
+        yield "METAFLOW_S3_VERIFY_CERTIFICATE", "False"
 
 
 def make_package(obj: Any) -> Any:

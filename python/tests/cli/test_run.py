@@ -276,6 +276,28 @@ def test_a_pod_gets_the_endpoint_of_the_client_parameters_and_no_key(command: An
     assert "secret-key" not in json.dumps(ran.spec)
 
 
+def test_a_pod_reaches_s3_as_the_launcher_does(command: Any) -> None:
+    passed_on = {
+        "HEADRACE_S3_PATH_STYLE": "0", "HEADRACE_S3_ANONYMOUS": "1", "HEADRACE_S3_PATIENCE_S": "60", "HEADRACE_S3_STALL_S": "5",
+        "HEADRACE_S3_MAX_GBPS": "0.5", "HEADRACE_S3_MAX_CONNECTIONS": "8", "AWS_REQUEST_CHECKSUM_CALCULATION": "when_required",
+    }
+    words = ("--no-pylint", "--datastore", "s3", "run", "--with", "kubernetes")
+    ran = command(HELLO, *words, HEADRACE_S3_MEMORY_MB="4096", AWS_SECRET_ACCESS_KEY="k", **passed_on, **S3)
+    assert ran.spec is not None, ran.err
+    found = ran.spec["pods"]["environment"]
+    assert {name: found[name] for name in found if name.startswith(("HEADRACE_", "AWS_"))} == passed_on
+    assert "METAFLOW_S3_ENDPOINT_URL" not in found and "METAFLOW_S3_VERIFY_CERTIFICATE" not in found
+
+
+@pytest.mark.parametrize("value, expected", [("False", "False"), ("0", "False"), ("True", None), ("/etc/our-ca.pem", None)])
+def test_a_pod_is_told_not_to_verify_and_of_no_file(command: Any, value: str, expected: Any) -> None:
+    """As in Metaflow, a file of certificates must be one of the image, which names it."""
+    words = ("--no-pylint", "--datastore", "s3", "run", "--with", "kubernetes")
+    ran = command(HELLO, *words, METAFLOW_S3_VERIFY_CERTIFICATE=value, **S3)
+    assert ran.spec is not None, ran.err
+    assert ran.spec["pods"]["environment"].get("METAFLOW_S3_VERIFY_CERTIFICATE") == expected
+
+
 def test_client_parameters_that_cannot_be_heeded_end_a_command_that_uses_s3(command: Any) -> None:
     odd = {"METAFLOW_DATATOOLS_CLIENT_PARAMS": '{"nonsense": 1}'}
     ran = command(HELLO, "--no-pylint", "--datastore", "s3", "run", **S3, **odd)
