@@ -7,7 +7,7 @@ rows: many (1 MB objects), small (1 kB objects), large (one object); requests: a
 table for docs/benchmarks.md. Needs an S3 server (METAFLOW_S3_ENDPOINT_URL, METAFLOW_DATASTORE_SYSROOT_S3 and credentials:
 `testbed/s3-up`) and HEADRACE_METAFLOW_PYTHON; s5cmd runs too where HEADRACE_S5CMD names it; `./bench/run s3` sets all. Medians over the
 rounds; the time is that of the transfer alone, the CPU and the memory those of all processes of the client, start included. What is
-transferred lies in the page cache.
+transferred lies in the page cache. Of one large object there is a row of what the server gives a plain reader of ranges, too.
 """
 
 from __future__ import annotations
@@ -80,13 +80,44 @@ def by_s5cmd(direction: str, folder: str, prefix: str, names: List[str]) -> None
                     "run", commands], check=True, stdout=subprocess.DEVNULL)
 
 
+def by_ranges(direction: str, folder: str, prefix: str, names: List[str]) -> None:
+    """What the server gives: the first object in ranges of 8 MiB over 16 connections, thrown away."""
+    import http.client
+    from concurrent.futures import ThreadPoolExecutor
+
+    import boto3
+
+    place = urllib.parse.urlsplit(prefix)
+    wanted = {"Bucket": place.netloc, "Key": place.path.strip("/") + "/" + names[0]}
+    client = boto3.client("s3", endpoint_url=os.environ["METAFLOW_S3_ENDPOINT_URL"])
+    size = client.head_object(**wanted)["ContentLength"]
+    url = urllib.parse.urlsplit(client.generate_presigned_url("get_object", wanted))
+    ranges = iter(range(0, size, RANGE_BYTES))
+
+    def some(_: int) -> None:
+        server = http.client.HTTPConnection(url.netloc)
+        room = bytearray(1 << 20)
+        for begin in ranges:
+            server.request("GET", "%s?%s" % (url.path, url.query), headers={"Range": "bytes=%d-%d" % (begin, begin + RANGE_BYTES - 1)})
+            answer = server.getresponse()
+            while answer.readinto(room):
+                pass
+
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(some, range(16)))
+
+
+RANGE_BYTES = 8 << 20
+#: Not a client, but what one could reach: only of the row of one large object, got.
+PLAIN_READER = "plain ranged reader"
 CLIENTS = {"Headrace": by_metaflow_s3, "Metaflow": by_metaflow_s3, "boto3, 32 threads": by_boto3, "s5cmd": by_s5cmd}
+WAYS = {**CLIENTS, PLAIN_READER: by_ranges}
 
 
 def do(client: str, direction: str, folder: str, prefix: str) -> None:
     names = json.loads(Path(folder, "names.json").read_text())
     began = time.monotonic()
-    CLIENTS[client](direction, folder, prefix, names)
+    WAYS[client](direction, folder, prefix, names)
     print(json.dumps(time.monotonic() - began))
 
 
@@ -160,13 +191,15 @@ def bench(title: str, count: int, size: int, rounds: int, clients: List[str], ro
         fill(folder, count, size)
         for direction in ("put", "get"):
             costs: Dict[str, List[Cost]] = {}
+            ways = clients + [PLAIN_READER] if direction == "get" and count == 1 else clients
             for number in range(rounds):
                 # In turn another one first: it pays for memory that the machine has not used before.
-                for client in clients[number % len(clients):] + clients[:number % len(clients)]:
-                    prefix = "%s/%s-%d-%d" % (root, client.split(",")[0].lower(), size, 0 if direction == "get" else number)
+                for client in ways[number % len(ways):] + ways[:number % len(ways)]:
+                    whose = "headrace" if client == PLAIN_READER else client.split(",")[0].lower()
+                    prefix = "%s/%s-%d-%d" % (root, whose, size, 0 if direction == "get" else number)
                     costs.setdefault(client, []).append(measure(client, direction, folder, prefix))
                     forget(folder)
-            row(title, count * size / 1e9, direction, {client: costs[client] for client in clients})
+            row(title, count * size / 1e9, direction, {client: costs[client] for client in ways})
 
 
 def main() -> None:
