@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Callable, List, Tuple
 
 import pytest
-from products import ROOT, Product, base_environment, engine_path, without_noise
+from products import ROOT, Product, base_environment, headrace_in, without_noise
 
 sys.path.insert(0, str(ROOT / "testbed"))
 
@@ -18,9 +18,7 @@ from bed_fixtures import s3  # noqa: E402, F401
 
 @pytest.fixture
 def headrace(tmp_path: Path) -> Product:
-    env = dict(base_environment(), HEADRACE_ENGINE=engine_path(), PYTHONPATH=str(ROOT / "python"))
-    (tmp_path / "headrace").mkdir()
-    return Product("headrace", sys.executable, env, tmp_path / "headrace")
+    return headrace_in(tmp_path / "headrace")
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import Dict, List, NamedTuple
 
@@ -51,6 +52,13 @@ def engine_path() -> str:
     path = os.environ.get("HEADRACE_ENGINE", str(ROOT / "build/dev/engine/cli/headrace"))
     assert Path(path).is_file(), "no engine at %s: build it first (./test does)" % path
     return path
+
+
+def headrace_in(folder: Path) -> Product:
+    """Headrace of this tree, in a folder that is made."""
+    folder.mkdir()
+    env = dict(base_environment(), HEADRACE_ENGINE=engine_path(), PYTHONPATH=str(ROOT / "python"))
+    return Product("headrace", sys.executable, env, folder)
 
 
 def without_noise(text: str) -> List[str]:

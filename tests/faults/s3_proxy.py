@@ -19,9 +19,11 @@ The n-th request of a proxy meets the fault that (seed, n) draws; `faults` has p
     expired    400 ExpiredToken
     skewed     403 RequestTimeTooSkewed
 
-`outage(seconds)` answers everything with 503 from now on. Plain HTTP/1.1 with Content-Length or chunked bodies; the Host header
-stays as the client signed it. With `certificate` (PEM files of certificate and key) the proxy is reached by https. A request for a
-whole URL, as an HTTP proxy gets them, is passed on too. Standard library only; runs in a thread of its own; `close` ends everything.
+`walk=("flip", 3)` instead: the third large piece of an object (0: each), and no other answer, meets that fault. `outage(seconds)`
+answers with 503 from now on, or from a certain request on, all requests or a part of them. Plain HTTP/1.1 with Content-Length or
+chunked bodies; the Host header stays as the client signed it. With `certificate` (PEM files of certificate and key) the proxy is
+reached by https. A request for a whole URL, as an HTTP proxy gets them, is passed on too. Standard library only; runs in a thread of
+its own; `close` ends everything.
 """
 
 from __future__ import annotations
@@ -34,12 +36,16 @@ import ssl
 import struct
 import threading
 import time
-from typing import Counter, Dict, List, NamedTuple, Optional, Tuple
+from typing import Counter, Dict, List, Mapping, NamedTuple, Optional, Tuple
 from urllib.parse import urlsplit
 
 HEAD_BYTES_MAX = 64 << 10
 STALE_BYTES_MAX = 1 << 20
 PIECE = 256 << 10
+#: A piece of an object that has so many bytes is large.
+LARGE = 512 << 10
+#: Bodies of PUTs up to here are kept in `written`.
+WRITTEN_BYTES_MAX = 1 << 10
 KINDS = ("reset", "lost", "truncate", "short", "flip", "slow", "stall", "throttle", "internal", "stale", "expired", "skewed")
 ERRORS = {
     "throttle": (503, "SlowDown", "Please reduce your request rate."),
@@ -66,6 +72,22 @@ class Message(NamedTuple):
     def head(self) -> bytes:
         lines = [self.first] + ["%s: %s" % header for header in self.headers]
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+
+class Outage(NamedTuple):
+    """percent of the requests that follow the `after`-th are answered with 503, for some seconds from the first of them on."""
+
+    seconds: float
+    percent: float
+    after: int
+
+
+class Piece(NamedTuple):
+    """Bytes of an object that S3 gave: the first of them, and how many."""
+
+    path: str
+    first: int
+    size: int
 
 
 class Broken(Exception):
@@ -102,11 +124,16 @@ def error_answer(kind: str) -> Message:
     return head.with_body(body.encode())
 
 
+def piece_of(path: str, answer: Message) -> Piece:
+    place = answer.get("content-range")  # bytes 0-9/100
+    return Piece(path, int(place.split(" ")[1].split("-")[0]) if place else 0, len(answer.body))
+
+
 class FaultProxy:
     """See the top of this file. Counts: `requests`, and `spoiled` by kind."""
 
-    def __init__(self, target: str, seed: int = 0, faults: Optional[Dict[str, float]] = None, slow_s: float = 0.5,
-                 stall_s: float = 60.0, certificate: Optional[Tuple[str, str]] = None) -> None:
+    def __init__(self, target: str, seed: int = 0, faults: Optional[Mapping[str, float]] = None, slow_s: float = 0.5,
+                 stall_s: float = 60.0, certificate: Optional[Tuple[str, str]] = None, walk: Tuple[str, int] = ("", -1)) -> None:
         self.faults = dict(faults or {})
         unknown = set(self.faults) - set(KINDS)
         if unknown or sum(self.faults.values()) > 100:
@@ -123,7 +150,11 @@ class FaultProxy:
         self.requests = 0
         self.spoiled: Counter[str] = collections.Counter()
         self.log: List[Tuple[str, str]] = []  # (method, path with query) of each request
-        self._outage_until = 0.0
+        self.pieces: List[Piece] = []  # of objects, as S3 gave them
+        self.written: List[Tuple[str, bytes]] = []  # path and body of each PUT that S3 carried out, of small objects
+        self._walk = walk
+        self._outage: Optional[Outage] = None
+        self._outage_until: Optional[float] = None
         self._before: Dict[Tuple[str, str, str], Message] = {}
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="s3-proxy", daemon=True)
@@ -143,10 +174,17 @@ class FaultProxy:
         self._thread.join(10)
         self._loop.close()
 
-    def outage(self, seconds: float) -> None:
-        self._outage_until = time.monotonic() + seconds
+    def outage(self, seconds: float, percent: float = 100, after: int = 0) -> None:
+        """after: it begins with the request that follows so many; 0: now."""
+        self._outage_until = None if after else time.monotonic() + seconds
+        self._outage = Outage(seconds, percent, after)
 
-    async def _listen(self) -> asyncio.AbstractServer:
+    @property
+    def large(self) -> int:
+        """How many large pieces of objects S3 gave."""
+        return sum(piece.size >= LARGE for piece in self.pieces)
+
+    async def _listen(self) -> asyncio.Server:
         return await asyncio.start_server(self._serve, "127.0.0.1", 0, limit=HEAD_BYTES_MAX, backlog=1024, ssl=self._tls)
 
     async def _end(self) -> None:
@@ -156,8 +194,16 @@ class FaultProxy:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
 
+    def _is_out(self, number: int) -> bool:
+        if self._outage is None or number <= self._outage.after:
+            return False
+        if self._outage_until is None:
+            self._outage_until = time.monotonic() + self._outage.seconds
+        chance = random.Random("outage %d/%d" % (self._seed, number)).random() * 100
+        return time.monotonic() < self._outage_until and chance < self._outage.percent
+
     def _draw(self, number: int) -> str:
-        if time.monotonic() < self._outage_until:
+        if self._is_out(number):
             return "throttle"
         at = random.Random("%d/%d" % (self._seed, number)).random() * 100
         for kind in KINDS:
@@ -220,6 +266,12 @@ class FaultProxy:
         """Passes the answer on, spoiled as `kind` says where that can be."""
         ok = answer.first.split(" ")[1] in ("200", "206")
         is_object = method == "GET" and ok and "list-type" not in path and len(answer.body) > 1
+        if method == "PUT" and ok and len(request.body) <= WRITTEN_BYTES_MAX:
+            self.written.append((path, request.body))
+        if is_object:
+            self.pieces.append(piece_of(path, answer))
+            if len(answer.body) >= LARGE and self._walk[1] in (0, self.large):
+                kind = self._walk[0]
         reading = (method, path, request.get("range"))
         if method in ("GET", "HEAD") and len(answer.body) <= STALE_BYTES_MAX:
             before = self._before.get(reading)

@@ -7,19 +7,13 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Dict, Iterator, List, Tuple
+from typing import Dict, List, Tuple
 
 import pytest
 from s3_proxy import FaultProxy
 from test_s3_faults import SEEDS, passed, run
 
 ONE = "ClientTest.WhatIsPutIsReadWithItsInfo"
-
-
-@pytest.fixture
-def quiet(s3: Dict[str, str]) -> Iterator[FaultProxy]:
-    with FaultProxy(s3["METAFLOW_S3_ENDPOINT_URL"]) as proxy:
-        yield proxy
 
 
 def without_keys(s3: Dict[str, str], tmp_path: Path) -> Dict[str, str]:

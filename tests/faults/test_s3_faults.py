@@ -11,7 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import Dict, Iterator, Protocol
+from typing import Dict, Protocol
 
 import pytest
 from products import ROOT
@@ -49,12 +49,6 @@ def run(module: str, tests: str, s3: Dict[str, str], proxy: Reached, **more: str
 
 def passed(done: "subprocess.CompletedProcess[str]") -> bool:
     return done.returncode == 0 and "[  PASSED  ]" in done.stdout and "SKIPPED" not in done.stdout
-
-
-@pytest.fixture
-def quiet(s3: Dict[str, str]) -> Iterator[FaultProxy]:
-    with FaultProxy(s3["METAFLOW_S3_ENDPOINT_URL"]) as proxy:
-        yield proxy
 
 
 @pytest.mark.parametrize("seed", range(FIRST, FIRST + SEEDS))
