@@ -6,6 +6,7 @@ HEADRACE_FAULT_SEEDS is how many seeds are tried, from HEADRACE_FAULT_FIRST on (
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import time
 import urllib.error
@@ -16,6 +17,7 @@ from typing import Dict, Protocol
 import pytest
 from products import ROOT
 from s3_proxy import KINDS, FaultProxy
+from s3_work import NewPlace
 
 SEEDS = int(os.environ.get("HEADRACE_FAULT_SEEDS", "1"))
 FIRST = int(os.environ.get("HEADRACE_FAULT_FIRST", "0"))
@@ -48,7 +50,7 @@ def run(module: str, tests: str, s3: Dict[str, str], proxy: Reached, **more: str
 
 
 def passed(done: "subprocess.CompletedProcess[str]") -> bool:
-    return done.returncode == 0 and "[  PASSED  ]" in done.stdout and "SKIPPED" not in done.stdout
+    return done.returncode == 0 and bool(re.search(r"\[  PASSED  \] [1-9]", done.stdout)) and "SKIPPED" not in done.stdout
 
 
 @pytest.mark.parametrize("seed", range(FIRST, FIRST + SEEDS))
@@ -77,11 +79,13 @@ def test_no_update_is_lost_while_the_service_is_slow(s3: Dict[str, str]) -> None
 def test_stale_answers_do_not_undo_updates(s3: Dict[str, str]) -> None:
     with FaultProxy(s3["METAFLOW_S3_ENDPOINT_URL"], 6, {"stale": 20}) as proxy:
         done = run("store", "S3BackendTest.UpdatesLoseNothing", s3, proxy)
-        # The last look at the number may itself be stale; what was written may not go back.
-        assert passed(done) or "Failure" in done.stdout and "\"200\"" in done.stdout
         assert proxy.spoiled["stale"] > 0
-    with FaultProxy(s3["METAFLOW_S3_ENDPOINT_URL"]) as proxy:
-        assert passed(run("store", "S3BackendTest.UpdatesLoseNothing", s3, proxy))
+        # Four threads count to 200 together: what S3 has taken is each number once.
+        numbers = sorted(int(body) for path, body in proxy.written if path.endswith("/u/n"))
+        assert numbers == list(range(201)), done.stdout
+        # The test's own looks at the number, at the end, may be stale too; nothing else may fail.
+        failed = re.findall(r": Failure\n.*\n  (.*)\n", done.stdout)
+        assert passed(done) or (failed and set(failed) == {'text(backend, "u/n")'}), done.stdout
 
 
 def test_an_outage_is_waited_for(s3: Dict[str, str], quiet: FaultProxy) -> None:
@@ -101,15 +105,31 @@ def test_an_outage_that_outlasts_the_patience_is_told(s3: Dict[str, str], quiet:
     assert "503" in done.stdout and "next:" in done.stdout
 
 
+READ_SMALL = """
+import collections, os
+from faults_flow import noise
+from metaflow import S3
+from metaflow.datatools.s3 import MetaflowS3Exception
+
+told = collections.Counter()
+with S3(s3root=os.environ["ROOT"]) as s3:
+    s3.put_many([(str(i), noise(i, 1000)) for i in range(400)])
+    for i in range(400):
+        try:
+            told["right" if s3.get(str(i)).blob == noise(i, 1000) else "wrong"] += 1
+        except MetaflowS3Exception as error:
+            told["error" if "%s/%d" % (os.environ["ROOT"], i) in str(error) else str(error)] += 1
+print(*(word for pair in sorted(told.items()) for word in pair))
+"""
+
+
 @pytest.mark.parametrize("kind", ["short", "flip"])
-def test_altered_objects_are_fetched_again(s3: Dict[str, str], kind: str) -> None:
+def test_altered_objects_are_fetched_again(s3: Dict[str, str], new_place: NewPlace, kind: str) -> None:
     with FaultProxy(s3["METAFLOW_S3_ENDPOINT_URL"], 3, {kind: 20}) as proxy:
-        done = run("s3", "ClientTest.ManyThreadsShareIt", s3, proxy)
-        # 400 reads: about 80 are altered, and of their repeats about 16 again; those must be errors, never wrong bytes.
-        assert "[  PASSED  ]" in done.stdout or "right" in done.stdout
-        assert proxy.spoiled[kind] > 20
-        done = run("s3", "ClientTest.WhatIsPutIsReadWithItsInfo", s3, proxy)
-        assert "Which is: \"hello" not in done.stdout, done.stdout
+        told = new_place().script(READ_SMALL, proxy.url).split()
+        # Of 400 reads about 80 are altered, and of their repeats about 16 again: these are errors, and never wrong bytes.
+        assert told[0::2] in (["error", "right"], ["right"]) and int(told[-1]) > 350, told
+        assert proxy.spoiled[kind] > 50
 
 
 def test_objects_that_are_always_altered_are_named(s3: Dict[str, str]) -> None:
