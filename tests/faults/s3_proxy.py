@@ -16,7 +16,8 @@ The n-th request of a proxy meets the fault that (seed, n) draws; `faults` has p
     throttle   503 SlowDown
     internal   500 InternalError
     stale      what the same request was answered the time before (GET and HEAD)
-    expired    400 ExpiredToken
+    expired    403 ExpiredToken
+    forbidden  403 without a body, which is all that S3 says to a HEAD (HEAD)
     skewed     403 RequestTimeTooSkewed
 
 `walk=("flip", 3)` instead: the third large piece of an object (0: each), and no other answer, meets that fault. `outage(seconds)`
@@ -46,11 +47,11 @@ PIECE = 256 << 10
 LARGE = 512 << 10
 #: Bodies of PUTs up to here are kept in `written`.
 WRITTEN_BYTES_MAX = 1 << 10
-KINDS = ("reset", "lost", "truncate", "short", "flip", "slow", "stall", "throttle", "internal", "stale", "expired", "skewed")
+KINDS = ("reset", "lost", "truncate", "short", "flip", "slow", "stall", "throttle", "internal", "stale", "expired", "forbidden", "skewed")
 ERRORS = {
     "throttle": (503, "SlowDown", "Please reduce your request rate."),
     "internal": (500, "InternalError", "We encountered an internal error. Please try again."),
-    "expired": (400, "ExpiredToken", "The provided token has expired."),
+    "expired": (403, "ExpiredToken", "The provided token has expired."),
     "skewed": (403, "RequestTimeTooSkewed", "The difference between the request time and the server's time is too large."),
 }
 
@@ -246,9 +247,9 @@ class FaultProxy:
         if kind == "reset":
             self.spoiled[kind] += 1
             raise Broken
-        if kind in ERRORS:
+        if kind in ERRORS or (kind == "forbidden" and method == "HEAD"):
             self.spoiled[kind] += 1
-            answer = error_answer(kind)
+            answer = error_answer(kind) if kind in ERRORS else Message("HTTP/1.1 403 Forbidden", [("Content-Length", "0")], b"")
             writer.write(answer.head() + (b"" if method == "HEAD" else answer.body))
             return await writer.drain()
         upstream[1].write(request.head())

@@ -10,6 +10,7 @@ from typing import Dict, List, Tuple
 
 import pytest
 from s3_proxy import FaultProxy
+from s3_work import NewPlace
 from signed import temporary_credentials
 from test_s3_faults import SEEDS, passed, run
 
@@ -96,6 +97,34 @@ def test_instance_metadata_gives_credentials(s3: Dict[str, str], quiet: FaultPro
                    AWS_EC2_METADATA_SERVICE_ENDPOINT=server.url)
     assert "GET %sbed" % role in server.asked
     assert passed(done), done.stdout
+
+
+HEAD_ONE = """
+import os
+from metaflow import S3
+from metaflow.datatools.s3 import MetaflowS3AccessDenied
+
+with S3(s3root=os.environ["ROOT"]) as s3:
+    try:
+        print(s3.info("one").size)
+    except MetaflowS3AccessDenied as error:
+        print("denied", "%s/one" % os.environ["ROOT"] in str(error))
+"""
+
+
+@pytest.mark.parametrize("percent, said", [(50, "3"), (100, "denied True")])
+def test_a_403_without_a_body_is_asked_about_with_new_credentials(s3: Dict[str, str], new_place: NewPlace, tmp_path: Path,
+                                                                  percent: float, said: str) -> None:
+    """To HEAD, S3 does not say whether the credentials have expired or the object is forbidden: one more try tells."""
+    with CredentialsServer({"/role": credentials_json(s3)}) as server:
+        place = new_place(**without_keys(s3, tmp_path), AWS_CONTAINER_CREDENTIALS_FULL_URI=server.url + "/role")
+        place.script("import os; from metaflow import S3; S3(s3root=os.environ['ROOT']).put('one', 'abc')")
+        before = len(server.asked)
+        # Of this seed the first HEAD is refused, the second is not.
+        with FaultProxy(s3["METAFLOW_S3_ENDPOINT_URL"], seed=20, faults={"forbidden": percent}) as proxy:
+            assert place.script(HEAD_ONE, proxy.url).strip() == said
+            assert [method for method, _ in proxy.log] == ["HEAD", "HEAD"]
+        assert len(server.asked) == before + 2
 
 
 def test_an_authority_of_ones_own_is_trusted_when_named(s3: Dict[str, str], certificate: Tuple[str, str]) -> None:
