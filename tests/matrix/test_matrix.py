@@ -1,7 +1,8 @@
 """Flows generated over {step body x graph shape}, run by both products: same artifacts, order, exit codes and errors.
 
-One worker at a time makes the order of tasks, and so their ids, the same on both sides. All pairs are run with
-HEADRACE_MATRIX=all; by default each shape meets one body, and each body some shapes.
+Headrace runs some of them with their data in S3 as well, which must make no difference. One worker at a time makes the order of tasks,
+and so their ids, the same on both sides. All pairs are run with HEADRACE_MATRIX=all; by default each shape meets one body, and each body
+some shapes; in S3 each at least one.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 import os
 import re
 import sys
+import uuid
 from pathlib import Path
 from typing import Any, Dict, List, Tuple
 
@@ -20,7 +22,7 @@ INTERCHANGE = HERE.parent / "interchange"
 sys.path[:0] = [str(HERE), str(INTERCHANGE)]
 
 from essence import essence, without_other_nodes  # noqa: E402
-from shapes import BODIES, SHAPES, flow_of, pairs, source  # noqa: E402
+from shapes import BODIES, SHAPES, few_pairs, flow_of, pairs, source  # noqa: E402
 
 _PREFIX = re.compile(r"^\S+ \S+ (?:\[[^/]+/([^ \]]+)(?: \(pid \d+\))?\] ?)?(.*)$")
 
@@ -61,6 +63,16 @@ def error_of(stderr: str) -> List[str]:
     return lines
 
 
+def assert_alike(runs: List[Any], told: List[Any]) -> None:
+    """Two runs of one flow, and what describe.py tells of each."""
+    ours, theirs = runs
+    assert ours.code == theirs.code, ours.stdout + ours.stderr
+    assert order_of(told[0]) == order_of(told[1])
+    assert essence(told[0]) == essence(told[1])
+    assert lines_of(ours.stdout) == lines_of(theirs.stdout)
+    assert error_of(ours.stderr) == error_of(theirs.stderr)
+
+
 @pytest.mark.parametrize("shape, body", pairs(os.environ.get("HEADRACE_MATRIX") == "all"))
 def test_both_do_the_same(headrace: Any, metaflow: Any, shape: str, body: str) -> None:
     runs, told = [], []
@@ -74,15 +86,27 @@ def test_both_do_the_same(headrace: Any, metaflow: Any, shape: str, body: str) -
         assert described.code == 0, described.stderr + runs[-1].stdout + runs[-1].stderr
         (run,) = json.loads(described.stdout)["runs"].values()
         told.append(without_other_nodes(run) if (shape, runs[-1].code) == ("parallel", 1) else run)
-    ours, theirs = runs
-    assert ours.code == theirs.code, ours.stdout + ours.stderr
-    assert order_of(told[0]) == order_of(told[1])
-    assert essence(told[0]) == essence(told[1])
-    assert lines_of(ours.stdout) == lines_of(theirs.stdout)
-    assert error_of(ours.stderr) == error_of(theirs.stderr)
+    assert_alike(runs, told)
+
+
+@pytest.mark.parametrize("shape, body", pairs(True) if os.environ.get("HEADRACE_MATRIX") == "all" else few_pairs())
+def test_s3_holds_what_a_directory_holds(headrace: Any, s3: Dict[str, str], shape: str, body: str) -> None:
+    (headrace.folder / "flow.py").write_text(source(shape, body))
+    root = "%s/matrix/%s" % (s3["METAFLOW_DATASTORE_SYSROOT_S3"].rstrip("/"), uuid.uuid4().hex)
+    runs, told = [], []
+    for datastore, env in (("local", {}), ("s3", {**s3, "METAFLOW_DATASTORE_SYSROOT_S3": root})):
+        runs.append(headrace("flow.py", "--no-pylint", "--datastore", datastore, "run", "--max-workers", "1", env=env))
+        described = headrace(str(INTERCHANGE / "describe.py"), flow_of(shape, body), runs[-1].run_id, env=env)
+        assert described.code == 0, described.stderr + runs[-1].stdout + runs[-1].stderr
+        (run,) = json.loads(described.stdout)["runs"].values()
+        told.append(without_other_nodes(run) if (shape, runs[-1].code) == ("parallel", 1) else run)
+    assert not list(headrace.folder.glob(".metaflow/*/%s/*/*/0.data.json" % runs[1].run_id))
+    assert_alike(runs, told)
 
 
 def test_every_shape_and_body_is_met() -> None:
-    chosen = pairs(False)
-    assert {shape for shape, _ in chosen} == set(SHAPES) and {body for _, body in chosen} == set(BODIES)
-    assert set(chosen) <= set(pairs(True))
+    for chosen in (pairs(False), few_pairs()):
+        assert {shape for shape, _ in chosen} == set(SHAPES) and {body for _, body in chosen} == set(BODIES)
+        assert set(chosen) <= set(pairs(True))
+    text = "".join(source(shape, body) for shape, body in few_pairs())
+    assert all("    %s\n" % decorator in text for body in BODIES.values() for decorator in body.decorators)
