@@ -119,12 +119,12 @@ def test_a_403_without_a_body_is_asked_about_with_new_credentials(s3: Dict[str, 
     with CredentialsServer({"/role": credentials_json(s3)}) as server:
         place = new_place(**without_keys(s3, tmp_path), AWS_CONTAINER_CREDENTIALS_FULL_URI=server.url + "/role")
         place.script("import os; from metaflow import S3; S3(s3root=os.environ['ROOT']).put('one', 'abc')")
-        before = len(server.asked)
+        once = len(server.asked)
         # Of this seed the first HEAD is refused, the second is not.
         with FaultProxy(s3["METAFLOW_S3_ENDPOINT_URL"], seed=20, faults={"forbidden": percent}) as proxy:
             assert place.script(HEAD_ONE, proxy.url).strip() == said
             assert [method for method, _ in proxy.log] == ["HEAD", "HEAD"]
-        assert len(server.asked) == before + 2
+        assert len(server.asked) == 3 * once  # at its start, and once more
 
 
 def test_an_authority_of_ones_own_is_trusted_when_named(s3: Dict[str, str], certificate: Tuple[str, str]) -> None:
