@@ -10,10 +10,11 @@ import os
 import subprocess
 import uuid
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any, Dict, Iterator
 
 import pytest
 from memory_group import ENTER, memory_group
+from signed import remove_below
 
 LIMIT = 512 << 20
 SIZE = 2 << 30
@@ -55,8 +56,15 @@ if __name__ == "__main__":
 """
 
 
-def in_group(group: Path, headrace: Any, s3: Dict[str, str], *words: str) -> "subprocess.CompletedProcess[str]":
-    root = "%s/memory-%s" % (s3["METAFLOW_DATASTORE_SYSROOT_S3"].rstrip("/"), uuid.uuid4().hex)
+@pytest.fixture
+def root(s3: Dict[str, str]) -> Iterator[str]:
+    """A prefix of its own, whose objects are removed at the end."""
+    place = "%s/memory-%s" % (s3["METAFLOW_DATASTORE_SYSROOT_S3"].rstrip("/"), uuid.uuid4().hex)
+    yield place
+    remove_below(s3, place)
+
+
+def in_group(group: Path, headrace: Any, s3: Dict[str, str], root: str, *words: str) -> "subprocess.CompletedProcess[str]":
     env = {**headrace.env, **s3, "METAFLOW_DATASTORE_SYSROOT_S3": root, "METAFLOW_DEFAULT_DATASTORE": "s3", "ROOT": root}
     command = [headrace.python, "-c", ENTER, str(group), headrace.python, *[word.replace("ROOT", root) for word in words]]
     return subprocess.run(command, cwd=headrace.folder, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -72,18 +80,18 @@ def killed(group: Path) -> int:
     pytest.skip("%s does not tell of the out-of-memory killer" % group)
 
 
-def test_an_object_of_2_gb_goes_up_and_down_in_512_mb(headrace: Any, s3: Dict[str, str]) -> None:
+def test_an_object_of_2_gb_goes_up_and_down_in_512_mb(headrace: Any, s3: Dict[str, str], root: str) -> None:
     if os.statvfs(headrace.folder).f_bavail * os.statvfs(headrace.folder).f_frsize < 4 * SIZE:
         pytest.skip("no room for files of %d GB below %s" % (SIZE >> 30, headrace.folder))
     with memory_group(LIMIT) as group:
-        moved = in_group(group, headrace, s3, "-c", MOVE, "ROOT", str(SIZE))
+        moved = in_group(group, headrace, s3, root, "-c", MOVE, "ROOT", str(SIZE))
         assert moved.returncode == 0 and moved.stdout.strip() == "whole", moved.stdout
         assert killed(group) == 0
 
 
-def test_a_run_with_a_large_artifact_fits_in_512_mb(headrace: Any, s3: Dict[str, str]) -> None:
+def test_a_run_with_a_large_artifact_fits_in_512_mb(headrace: Any, s3: Dict[str, str], root: str) -> None:
     (headrace.folder / "large.py").write_text(ARTIFACT)
     with memory_group(LIMIT) as group:
-        ran = in_group(group, headrace, s3, "large.py", "--no-pylint", "run")
+        ran = in_group(group, headrace, s3, root, "large.py", "--no-pylint", "run")
         assert ran.returncode == 0 and "whole" in ran.stdout, ran.stdout
         assert killed(group) == 0
