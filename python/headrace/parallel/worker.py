@@ -7,7 +7,7 @@ import os
 import socket
 import sys
 import time
-from typing import Any, Callable, Deque, List, NoReturn, Sequence
+from typing import Any, Callable, Deque, List, NoReturn, Optional, Sequence
 
 from . import failures, messages, output
 from .tickets import Tickets
@@ -21,10 +21,19 @@ class ItemFailed(Exception):
     """An item could not be done; what is to be told has been sent."""
 
 
+class InAFork(BaseException):
+    """This process is one that `func` has forked: it has no part in the call. `error` is what has ended `func` in it, if anything."""
+
+    def __init__(self, error: Optional[BaseException]) -> None:
+        super().__init__(error)
+        self.error = error
+
+
 class Worker:
     """One worker process. `at` is memory shared with the parent: the position it is working on, -1 between items."""
 
     def __init__(self, func: Callable[[Any], Any], seed: Callable[[int], None], link: socket.socket, at: "memoryview[int]") -> None:
+        self._pid = os.getpid()
         self._func = func
         self._seed = seed
         self._link = link
@@ -62,7 +71,10 @@ class Worker:
             try:
                 self._seed(position)
                 value = self._func(items[position - begins_at])
+                if os.getpid() != self._pid:
+                    raise InAFork(None)
             except BaseException as error:
+                self._leave_forks(error)
                 self._send_finished(start, values, began)
                 self._fail(position, error)
             values.append(value)
@@ -75,7 +87,12 @@ class Worker:
             self._send(start, values, time.perf_counter_ns() - began)
         self._at[0] = -1
 
+    def _leave_forks(self, error: BaseException) -> None:
+        if os.getpid() != self._pid:
+            raise error if isinstance(error, InAFork) else InAFork(error)
+
     def _fail(self, position: int, error: BaseException) -> NoReturn:
+        self._leave_forks(error)
         if isinstance(error, SystemExit):
             self._tell(messages.EXITED, position, _exit_code(error))
         self._tell(messages.ERROR, position, tuple(failures.described(error)))
@@ -143,6 +160,15 @@ def _exit_code(exit_: SystemExit) -> int:
     return 1
 
 
+def _code_of_fork(error: Optional[BaseException]) -> int:
+    """How any forked process ends that does not leave by itself; says what it has raised."""
+    if isinstance(error, SystemExit):
+        return _exit_code(error)
+    if error is not None:
+        print(failures.described(error).trace, end="", file=sys.stderr)
+    return 0 if error is None else 1
+
+
 def main(serve: Callable[[], None]) -> NoReturn:
     """Serves, then leaves without running what the parent registered for its own end."""
     code = 1
@@ -151,6 +177,8 @@ def main(serve: Callable[[], None]) -> NoReturn:
         code = 0
     except ItemFailed:
         code = 0
+    except InAFork as fork:
+        code = _code_of_fork(fork.error)
     except (BrokenPipeError, ConnectionError):
         code = 1  # The parent is gone or has lost interest.
     except BaseException:

@@ -287,3 +287,33 @@ def test_what_a_killed_worker_has_started_is_killed_too() -> None:
         assert select.select([reading], [], [], 5)[0] and os.read(reading, 100) == b""  # the last holder of the pipe is gone
     finally:
         os.close(reading)
+
+
+FUNCTION_FORKS = """
+import os, sys
+from headrace.parallel import parallel_map
+
+def work(x):
+    pid = os.fork()
+    if pid:
+        return x, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    print("in the fork", end=" ")
+    %s
+
+print(parallel_map(work, %s, max_parallel=2))
+"""
+
+
+@pytest.mark.parametrize("items", ["range(3)", "iter(range(3))"])
+@pytest.mark.parametrize("leave, code, said", [
+    ("return 'from the fork'", 0, ""), ("sys.exit(3)", 3, ""), ("sys.exit('a text')", 1, "a text"),
+    ("raise ValueError('in the fork')", 1, "ValueError: in the fork"),
+])
+def test_a_process_that_the_function_forks_is_no_worker(leave: str, code: int, said: str, items: str, start: Start) -> None:
+    with start(FUNCTION_FORKS % (leave, items)) as program:
+        try:
+            out, err = program.communicate(timeout=20)
+        finally:
+            program.kill()
+    assert out == "in the fork " * 3 + repr([(x, code) for x in range(3)]) + "\n"
+    assert err.count(said or "Traceback") == (3 if said else 0)
