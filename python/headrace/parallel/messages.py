@@ -4,6 +4,8 @@ A datagram is a header and a pickle. What is larger than INLINE_BYTES stays out 
 limit and large data is copied once: a result is read by the parent in the worker's memory (memory.py), an item travels in a
 memory file (memfd) passed as a descriptor, and so does a result where memory cannot be read.
 
+Results that wait for each other are a batch, in which each that could change meanwhile is a pickle of its own.
+
     header: kind (1 byte), form (1 byte), first position, count, nanoseconds of work (8 bytes each)
     BARE: nothing follows. INLINE: the pickle follows.
     HELD: address and count of a table, and the number of buffers, follow; a row of the table is the address and the size of
@@ -17,12 +19,14 @@ Unpickling runs code of the user, which may raise anything. So `receive` does no
 
 from __future__ import annotations
 
+import functools
 import mmap
 import os
 import pickle
 import socket
 import struct
-from typing import Any, List, NamedTuple, Sequence, Tuple
+import sys
+from typing import Any, FrozenSet, List, NamedTuple, Optional, Sequence, Tuple
 
 from ..memory import prefer_huge_pages
 from . import memory
@@ -40,7 +44,7 @@ STOP = b"s"
 TAKEN = b"t"  # what was held has been read
 REFUSED = b"r"  # what was held cannot be read: send it another way
 # Worker to parent.
-VALUES = b"v"  # a list of results, for `count` positions from the first one
+VALUES = b"v"  # a batch of results, for `count` positions from the first one
 ERROR = b"e"  # the failure (failures.py) of one item
 UNPICKLABLE = b"u"  # (type of the result, text of the error) of one item
 EXITED = b"x"  # code of a SystemExit raised by one item
@@ -64,6 +68,15 @@ class Message(NamedTuple):
             at += size + -size % mmap.PAGESIZE
         return pickle.loads(self.view[at:], buffers=buffers)
 
+    def values(self) -> List[Any]:
+        """Those of a batch. Raises what unpickling raises."""
+        loaded: Any = self.load()
+        values: List[Any]
+        values, pickled = (loaded, ()) if isinstance(loaded, list) else loaded
+        for number in pickled:
+            [values[number]] = pickle.loads(values[number])
+        return values
+
 
 class Packed(NamedTuple):
     """A pickle (protocol 5) in pieces, and the large buffers kept apart from it. Nothing large has been copied yet."""
@@ -85,14 +98,19 @@ def pack(value: Any) -> Packed:
     packed = Packed([], [])
 
     def stays_in_pickle(buffer: pickle.PickleBuffer) -> bool:
-        raw = buffer.raw()
-        if raw.nbytes < INLINE_BYTES:
-            return True
-        packed.buffers.append(raw)
-        return False
+        return _stays_in_pickle(buffer, packed.buffers)
 
     pickle.Pickler(_Pieces(packed.pieces), protocol=5, buffer_callback=stays_in_pickle).dump(value)
     return packed
+
+
+def _stays_in_pickle(buffer: pickle.PickleBuffer, apart: List[memoryview]) -> bool:
+    """What is large is put to those that stay apart."""
+    raw = buffer.raw()
+    if raw.nbytes < INLINE_BYTES:
+        return True
+    apart.append(raw)
+    return False
 
 
 class _Pieces:
@@ -100,6 +118,59 @@ class _Pieces:
 
     def __init__(self, pieces: List[bytes]) -> None:
         self.write = pieces.append
+
+
+# What is of such a type cannot change while it waits in a batch: one pickle for all is enough.
+_FIXED = frozenset((type(None), bool, int, float, complex, str, bytes))
+_FIXED_OF_NUMPY = ("bool_", "int64", "int32", "uint8", "float64", "float32")
+
+
+class Batch:
+    """Values for one message, each as it was when it was added: user code may go on with the same object, and change it.
+
+    Travels as a list, or as the pair of a list and the numbers of those values in it that are pickles of [value].
+    """
+
+    def __init__(self) -> None:
+        self.size = 0  # in bytes, of what can be large
+        self._values: List[Any] = []
+        self._pickled: List[int] = []
+        self._buffers: List[memoryview] = []  # of the value that is being added
+        self._fixed = _fixed_types("numpy" in sys.modules)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def add(self, value: Any) -> Optional[Packed]:
+        """Raises what pickling raises. What is large is not taken in, but returned as a batch of its own."""
+        kind = type(value)
+        if kind in self._fixed:
+            if kind is bytes or kind is str:
+                if len(value) > INLINE_BYTES:
+                    return pack([value])
+                self.size += len(value)
+            self._values.append(value)
+            return None
+        self._buffers = []
+        pickled = pickle.dumps([value], protocol=5, buffer_callback=self._stays_in_pickle)
+        if self._buffers or len(pickled) > INLINE_BYTES:
+            return Packed([pickled], self._buffers)
+        self._pickled.append(len(self._values))
+        self._values.append(pickled)
+        self.size += len(pickled)
+        return None
+
+    def packed(self) -> Packed:
+        return pack((self._values, self._pickled) if self._pickled else self._values)
+
+    def _stays_in_pickle(self, buffer: pickle.PickleBuffer) -> bool:
+        return _stays_in_pickle(buffer, self._buffers)
+
+
+@functools.lru_cache(maxsize=None)
+def _fixed_types(with_numpy: bool) -> FrozenSet[type]:
+    numpy: Any = sys.modules.get("numpy") if with_numpy else None
+    return _FIXED.union(getattr(numpy, name) for name in _FIXED_OF_NUMPY if hasattr(numpy, name))
 
 
 def send_bare(link: socket.socket, kind: bytes, first: int = 0, count: int = 0) -> None:

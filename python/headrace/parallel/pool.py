@@ -172,7 +172,7 @@ class Pool:
 
     def _loaded(self, message: messages.Message) -> Any:
         try:
-            return message.load()
+            return message.values()
         except Exception as error:  # It may also be that of a timeout's handler: it stays what it is.
             last = message.first + message.count - 1
             which = "the result of item %d" % last if message.count == 1 else "a result of items %d to %d" % (message.first, last)

@@ -7,7 +7,7 @@ import os
 import socket
 import sys
 import time
-from typing import Any, Callable, Deque, List, NoReturn, Optional, Sequence
+from typing import Any, Callable, Deque, NoReturn, Optional, Sequence
 
 from . import failures, messages, output
 from .tickets import Tickets
@@ -64,8 +64,7 @@ class Worker:
     def _run(self, items: Sequence[Any], begins_at: int, first: int, count: int) -> None:
         """Those with positions from `first`; `begins_at` is the position of the first of `items`."""
         began = time.perf_counter_ns()
-        values: List[Any] = []
-        start = first
+        batch = messages.Batch()
         for position in range(first, first + count):
             self._at[0] = position
             try:
@@ -75,16 +74,27 @@ class Worker:
                     raise InAFork(None)
             except BaseException as error:
                 self._leave_forks(error)
-                self._send_finished(start, values, began)
+                self._send(position, batch, time.perf_counter_ns() - began)
                 self._fail(position, error)
-            values.append(value)
+            try:
+                large = batch.add(value)
+            except Exception as error:
+                self._leave_forks(error)
+                self._send(position, batch, time.perf_counter_ns() - began)
+                self._tell(messages.UNPICKLABLE, position, (failures.type_name(value), failures.said(error)))
+            del value
             now = time.perf_counter_ns()
-            if now - began > SEND_AFTER_NS or _is_large(value):
-                self._send(start, values, now - began)
-                del value
-                values, start, began = [], position + 1, now
-        if values:
-            self._send(start, values, time.perf_counter_ns() - began)
+            if large is not None:
+                cost = (now - began) // (len(batch) + 1)
+                self._send(position, batch, cost * len(batch))
+                self._send_packed(position, 1, cost, large)
+                del large
+            elif now - began > SEND_AFTER_NS or batch.size > SEND_AFTER_BYTES:
+                self._send(position + 1, batch, now - began)
+            else:
+                continue
+            batch, began = messages.Batch(), now
+        self._send(first + count, batch, time.perf_counter_ns() - began)
         self._at[0] = -1
 
     def _leave_forks(self, error: BaseException) -> None:
@@ -97,19 +107,12 @@ class Worker:
             self._tell(messages.EXITED, position, _exit_code(error))
         self._tell(messages.ERROR, position, tuple(failures.described(error)))
 
-    def _send_finished(self, first: int, values: List[Any], began: int) -> None:
-        if values:
-            self._send(first, values, time.perf_counter_ns() - began)
+    def _send(self, end: int, batch: messages.Batch, work_ns: int) -> None:
+        """The results of the items before position `end`."""
+        if batch:
+            self._send_packed(end - len(batch), len(batch), work_ns, batch.packed())
 
-    def _send(self, first: int, values: List[Any], work_ns: int) -> None:
-        try:
-            packed = messages.pack(values)
-        except Exception:
-            self._send_one_by_one(first, values)
-            return
-        self._send_values(first, len(values), work_ns, packed)
-
-    def _send_values(self, first: int, count: int, work_ns: int, packed: messages.Packed) -> None:
+    def _send_packed(self, first: int, count: int, work_ns: int, packed: messages.Packed) -> None:
         if not packed.fits_datagram and self._may_hold:
             table = messages.offer_held(self._link, messages.VALUES, first, count, work_ns, packed)
             self._may_hold = self._answer() == messages.TAKEN
@@ -127,28 +130,10 @@ class Worker:
                 return message.kind
             self._waiting.append(message)
 
-    def _send_one_by_one(self, first: int, values: List[Any]) -> None:
-        """One of `values` cannot be pickled, or could not a moment ago: finds and tells which."""
-        for position, value in enumerate(values, first):
-            try:
-                packed = messages.pack([value])
-            except Exception as error:
-                self._tell(messages.UNPICKLABLE, position, (failures.type_name(value), failures.said(error)))
-            self._send_values(position, 1, 0, packed)
-
     def _tell(self, kind: bytes, position: int, what: Any) -> NoReturn:
         output.flush_all()
         messages.send_packed(self._link, kind, position, 1, 0, messages.pack(what))
         raise ItemFailed
-
-
-def _is_large(value: Any) -> bool:
-    """Whether it is an array (or says how many bytes it has) that is better sent by itself."""
-    try:
-        nbytes = getattr(value, "nbytes", 0)
-    except Exception:
-        return False
-    return isinstance(nbytes, int) and nbytes > SEND_AFTER_BYTES
 
 
 def _exit_code(exit_: SystemExit) -> int:

@@ -126,19 +126,18 @@ def test_a_result_that_cannot_be_unpickled_is_named(error: Exception, size: int)
     assert "the result of item 0" in str(caught.value.__cause__)
 
 
-class PicklesTheSecondTime:
-    tries = 0
+class CannotBePickled:
+    def __init__(self, error: Exception) -> None:
+        self.error = error
 
     def __reduce__(self) -> Any:
-        PicklesTheSecondTime.tries += 1
-        if PicklesTheSecondTime.tries == 1:
-            raise OSError("not yet")
-        return int, ()
+        raise self.error
 
 
-def test_a_result_that_pickles_at_the_second_try_is_a_result() -> None:
-    results: List[Any] = list(parallel_map(lambda _: PicklesTheSecondTime(), range(2), max_parallel=1))
-    assert results == [0, 0]
+@pytest.mark.parametrize("error", [OSError("not now"), ValueError("never")], ids=lambda error: type(error).__name__)
+def test_a_result_whose_pickling_fails_is_named(error: Exception) -> None:
+    with pytest.raises(MulticoreException, match="result of item 5, a .*CannotBePickled, cannot be sent back: .*%s" % error):
+        parallel_map(lambda x: CannotBePickled(error) if x == 5 else [x], range(9), max_parallel=1)
 
 
 class Sized:

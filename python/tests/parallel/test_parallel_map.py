@@ -93,6 +93,32 @@ def test_results_of_many_large_buffers_come_back() -> None:
     assert [int(array[-1]) for array in arrays] == list(range(5000))
 
 
+def test_results_are_what_they_were_when_their_items_were_done() -> None:
+    seen: List[int] = []
+    buffer = [0]
+
+    def gather(x: int) -> List[int]:
+        seen.append(x)
+        return seen
+
+    def reuse(x: int) -> Any:
+        buffer[0] = x
+        return buffer if x % 3 else x
+
+    assert sorted(len(result) for result in parallel_map(gather, range(50), max_parallel=1)) == list(range(1, 51))
+    results = parallel_map(reuse, range(300), max_parallel=2)
+    assert results == [[x] if x % 3 else x for x in range(300)]
+    assert len({id(result) for result in results if isinstance(result, list)}) == 200
+
+
+@pytest.mark.parametrize("result", [
+    lambda x: "x" * (x * 20_000), lambda x: [bytes(70_000), x], lambda x: x if x % 2 else {"x": "y" * 40_000},
+    lambda x: bytearray(x * 9000),
+])
+def test_small_and_large_results_in_turn(result: Callable[[int], Any]) -> None:
+    assert parallel_map(result, range(40), max_parallel=2) == [result(x) for x in range(40)]
+
+
 def test_an_exception_is_itself_with_its_place() -> None:
     with pytest.raises(ZeroDivisionError) as caught:
         parallel_map(lambda x: 1 // (x - 5), range(10))
