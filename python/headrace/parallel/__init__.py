@@ -6,6 +6,7 @@ handed out in chunks that adapt to their cost; results come back by socket, larg
     pool.py      the parent: hands out items, takes results, notices what dies
     source.py    the items
     worker.py    the child: runs items, sends results
+    parent.py    how the child waits for its parent
     messages.py  what travels between them
     failures.py  how an exception travels
     ends.py      how workers end

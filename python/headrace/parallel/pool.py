@@ -26,6 +26,7 @@ from ..stdio import flush_stdio
 from . import chance, cpus, ends, failures, messages, output, worker
 from .errors import MulticoreException, WorkerDied, WorkerTraceback
 from .held import HELD_SIGNALS, Held, in_main_thread
+from .parent import Link, Parent
 from .progress import Progress
 from .source import Source
 from .tickets import Tickets
@@ -97,6 +98,7 @@ class Pool:
         self._of_fd: Dict[int, Child] = {}  # link and pidfd to worker
         self._poll = select.poll()
         self._tickets: Optional[Tickets] = None
+        self._parent: Optional[Parent] = None
         self._told_to_leave = False
         self._ended = False
         self._item_ns: Optional[float] = None
@@ -112,7 +114,8 @@ class Pool:
             return
         with Held():
             self._lock_fd = output.new_lock()
-            self._tickets = Tickets() if self._source.is_sequence else None
+            self._parent = Parent()
+            self._tickets = Tickets(self._parent) if self._source.is_sequence else None
         self._streams = output.whole_lines(self._lock_fd)
         self._seed = chance.item_seeder()
         flush_stdio()
@@ -263,7 +266,7 @@ class Pool:
         pids: List[int] = []
         cores = cpus.cores_for(self._workers_max)
         lock = chance.numpy_lock()
-        parent, is_lasting = os.getpid(), in_main_thread()
+        is_lasting = in_main_thread()
         with lock, Held():
             seats = [Seat() for _ in range(count)]
             # A worker must not meet a signal before it has its own handlers.
@@ -272,7 +275,7 @@ class Pool:
                 for number, seat in enumerate(seats):
                     pid = _fork_quietly()
                     if pid == 0:
-                        self._become_worker(seats, number, parent, is_lasting, mask, lock, inherited, first)
+                        self._become_worker(seats, number, is_lasting, mask, lock, inherited, first)
                     pids.append(pid)
                     if cores:
                         cpus.start_on(cores[min(len(self._workers) + number, len(cores) - 1)], pid)
@@ -313,31 +316,30 @@ class Pool:
         child.assigned += count
         child.chunks += 1
 
-    def _become_worker(self, seats: Sequence[Seat], number: int, parent: int, is_lasting: bool, mask: Any, lock: Any,
-                       inherited: Sequence[Any], first: int) -> NoReturn:
+    def _become_worker(self, seats: Sequence[Seat], number: int, is_lasting: bool, mask: Any, lock: Any, inherited: Sequence[Any],
+                       first: int) -> NoReturn:
         try:
             lock.release()
             gc.freeze()  # what was inherited is not looked through, which would copy all of it
             if is_lasting:
-                die_with_parent(parent)  # The kernel looks at the thread that forked: another one may end long before its process.
+                die_with_parent(self._pid)  # The kernel looks at the thread that forked: another one may end long before its process.
             for held in HELD_SIGNALS:
                 if signal.getsignal(held) not in (signal.SIG_DFL, signal.SIG_IGN):
                     signal.signal(held, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-            link = seats[number].theirs
+            assert self._parent is not None
+            link = Link(seats[number].theirs, self._parent)
             for other in self._workers.values():
                 other.link.close()
                 os.close(other.pidfd)
             for seat in seats:
                 seat.ours.close()
-                if seat.theirs is not link:
-                    seat.theirs.close()
+                seat.theirs.close()
             cpus.share_with(self._workers_max)
             output.use(self._streams, self._lock_fd)
             one = worker.Worker(self._func, self._seed, link, seats[number].at)
             tickets = self._tickets
             if tickets is not None:
-                tickets.only_take()
                 worker.main(lambda: one.serve_tickets(tickets, self._source.sequence))
             worker.main(lambda: one.serve_link(inherited, first))
         finally:
@@ -399,6 +401,9 @@ class Pool:
                 self._lock_fd = -1
             if self._tickets is not None:
                 self._tickets.close()
+            if self._parent is not None:
+                self._parent.close()
+                self._parent = None
             if ours:
                 self._progress.clear()
             self._ended = True

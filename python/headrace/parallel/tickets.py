@@ -7,8 +7,11 @@ run. A ticket is one record of a pipe: reads and writes of it are whole.
 from __future__ import annotations
 
 import os
+import select
 import struct
 from typing import Optional, Tuple
+
+from .parent import Parent
 
 _RECORD = struct.Struct("<qq")  # first position, count; count 0: there is nothing left
 
@@ -16,8 +19,10 @@ _RECORD = struct.Struct("<qq")  # first position, count; count 0: there is nothi
 class Tickets:
     """Made in the parent before the workers are forked."""
 
-    def __init__(self) -> None:
+    def __init__(self, parent: Parent) -> None:
+        self._parent = parent
         self._read_fd, self._write_fd = os.pipe()
+        os.set_blocking(self._read_fd, False)
 
     def put(self, first: int, count: int) -> None:
         """In the parent. It keeps few tickets out, far below what a pipe holds."""
@@ -29,7 +34,12 @@ class Tickets:
 
     def take(self) -> Optional[Tuple[int, int]]:
         """In a worker: waits for (first position, count); None when there is nothing left."""
-        record = os.read(self._read_fd, _RECORD.size)
+        while True:
+            try:
+                record = os.read(self._read_fd, _RECORD.size)
+                break
+            except BlockingIOError:
+                self._parent.wait(self._read_fd, select.POLLIN)
         first, count = _RECORD.unpack(record) if record else (0, 0)
         return (first, count) if count else None
 
@@ -38,8 +48,3 @@ class Tickets:
             if fd >= 0:
                 os.close(fd)
         self._read_fd = self._write_fd = -1
-
-    def only_take(self) -> None:
-        """In a worker."""
-        os.close(self._write_fd)
-        self._write_fd = -1

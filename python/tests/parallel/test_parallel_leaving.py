@@ -222,7 +222,11 @@ def test_somebody_else_may_wait_for_the_workers(handler: Any) -> None:
 
 
 def test_a_worker_that_has_ended_and_gone_before_it_is_watched(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = os.pidfd_open
+
     def too_late(pid: int) -> int:
+        if pid == os.getpid():
+            return opened(pid)
         os.waitpid(pid, 0)
         raise ProcessLookupError
 
@@ -317,3 +321,33 @@ def test_a_process_that_the_function_forks_is_no_worker(leave: str, code: int, s
             program.kill()
     assert out == "in the fork " * 3 + repr([(x, code) for x in range(3)]) + "\n"
     assert err.count(said or "Traceback") == (3 if said else 0)
+
+
+CALLS_IN_TWO_THREADS = """
+import os, signal, threading, time
+from headrace.parallel import parallel_map
+
+os.register_at_fork(before=lambda: time.sleep(0.05))  # So that each call has begun when the workers of the other are forked.
+def begin(call):
+    def work(x):
+        if x in (0, 1):
+            os.write(writing, b"%%d" %% call)
+        time.sleep(0.02)
+        return bytes(40000)
+
+    parallel_map(work, %s, max_parallel=1)
+
+reading, writing = os.pipe()
+for call in range(2):
+    threading.Thread(target=begin, args=(call,)).start()
+said = b""
+while not (said.count(b"0") == said.count(b"1") == 2):
+    said += os.read(reading, 4)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("items", ["range(10**6)", "(x for x in range(10**6))"], ids=["sequence", "iterator"])
+def test_workers_of_calls_in_two_threads_end_with_their_parent(items: str, start: Start) -> None:
+    with start(CALLS_IN_TWO_THREADS % items) as program:
+        assert program.communicate(timeout=10) == ("", "")  # the last holder of the pipes is gone

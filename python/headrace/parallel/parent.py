@@ -1,0 +1,59 @@
+"""How a worker waits for its parent: for no longer than that lives.
+
+The kernel ends a worker with the thread that forked it, which is right only for the main thread. And the end of a link or a pipe
+need not show the parent's: processes forked meanwhile, such as the workers of a call in another thread, hold the other end too.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+from typing import Any, Callable, TypeVar
+
+from . import ends
+
+Answer = TypeVar("Answer")
+
+
+class Parent:
+    """Made by the parent before it forks its workers."""
+
+    def __init__(self) -> None:
+        self._fd = ends.watched(os.getpid())
+
+    def wait(self, fd: int, event: int) -> None:
+        """In a worker: until `fd` is ready. Raises ConnectionResetError when the parent has gone."""
+        poll = select.poll()
+        poll.register(fd, event)
+        poll.register(self._fd, select.POLLIN)
+        if any(ready == self._fd for ready, _ in poll.poll()):
+            raise ConnectionResetError("the parent has gone")
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+
+class Link(socket.socket):
+    """A worker's end of its link. Takes the place of `end`."""
+
+    def __init__(self, end: socket.socket, parent: Parent) -> None:
+        super().__init__(fileno=end.detach())
+        self.setblocking(False)
+        self._parent = parent
+
+    def send(self, *arguments: Any) -> int:
+        return self._patiently(select.POLLOUT, super().send, arguments)
+
+    def sendmsg(self, *arguments: Any) -> int:
+        return self._patiently(select.POLLOUT, super().sendmsg, arguments)
+
+    def recvmsg(self, *arguments: Any) -> Any:
+        return self._patiently(select.POLLIN, super().recvmsg, arguments)
+
+    def _patiently(self, event: int, call: Callable[..., Answer], arguments: Any) -> Answer:
+        while True:
+            try:
+                return call(*arguments)
+            except BlockingIOError:
+                self._parent.wait(self.fileno(), event)
