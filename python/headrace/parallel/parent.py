@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import select
 import socket
-from typing import Any, Callable, TypeVar
+from typing import Any, Callable, Dict, Tuple, TypeVar
 
 from . import ends
 
@@ -21,14 +21,20 @@ class Parent:
 
     def __init__(self) -> None:
         self._fd = ends.watched(os.getpid())
+        self._waits: Dict[Tuple[int, int], select.epoll] = {}  # in a worker
 
     def wait(self, fd: int, event: int) -> None:
         """In a worker: until `fd` is ready. Raises ConnectionResetError when the parent has gone."""
-        poll = select.poll()
-        poll.register(fd, event)
-        poll.register(self._fd, select.POLLIN)
-        if any(ready == self._fd for ready, _ in poll.poll()):
+        wait = self._waits.get((fd, event)) or self._new_wait(fd, event)
+        if any(ready == self._fd for ready, _ in wait.poll()):
             raise ConnectionResetError("the parent has gone")
+
+    def _new_wait(self, fd: int, event: int) -> select.epoll:
+        wait = self._waits[fd, event] = select.epoll()
+        # A ticket is for one of many workers that wait: to wake all of them would keep the cores busy.
+        wait.register(fd, event | select.EPOLLEXCLUSIVE)
+        wait.register(self._fd, select.EPOLLIN)
+        return wait
 
     def close(self) -> None:
         os.close(self._fd)
@@ -43,13 +49,13 @@ class Link(socket.socket):
         self._parent = parent
 
     def send(self, *arguments: Any) -> int:
-        return self._patiently(select.POLLOUT, super().send, arguments)
+        return self._patiently(select.EPOLLOUT, super().send, arguments)
 
     def sendmsg(self, *arguments: Any) -> int:
-        return self._patiently(select.POLLOUT, super().sendmsg, arguments)
+        return self._patiently(select.EPOLLOUT, super().sendmsg, arguments)
 
     def recvmsg(self, *arguments: Any) -> Any:
-        return self._patiently(select.POLLIN, super().recvmsg, arguments)
+        return self._patiently(select.EPOLLIN, super().recvmsg, arguments)
 
     def _patiently(self, event: int, call: Callable[..., Answer], arguments: Any) -> Answer:
         while True:

@@ -36,6 +36,8 @@ CHUNK_TARGET_NS = 4_000_000
 CHUNK_ITEMS_MAX = 4096
 # Items cheaper than this are assigned one chunk ahead, so that a worker need not wait for the parent.
 AHEAD_BELOW_NS = 500_000
+# Workers that have not left by then are told again: the one that was to hand it on may have been killed.
+LEAVE_MS = 1000
 
 
 def run(func: Callable[[Any], Any], iterable: Iterable[Any], max_parallel: Optional[int], name: str) -> Iterator[Tuple[int, Any]]:
@@ -190,7 +192,7 @@ class Pool:
             self._put_tickets(self._tickets)
             if not self._source.left() and not self._told_to_leave:
                 self._told_to_leave = True
-                self._tickets.put_ends(self._workers_max)
+                self._tickets.put_end()
             return
         for child in list(self._workers.values()):
             while child.pid in self._workers and self._may_have_more(child) and self._source.left():
@@ -208,7 +210,8 @@ class Pool:
 
     def _put_tickets(self, tickets: Tickets) -> None:
         """Two for each worker: the one that it is at, and one more that whoever is free first will take."""
-        while self._source.left():
+        tickets.push()
+        while self._source.left() and not tickets.full:
             waiting = self._source.handed_out - self._source.done
             if waiting >= 2 * self._workers_max * self._chunk():
                 return
@@ -370,14 +373,21 @@ class Pool:
         """When all is done: tells the workers to leave and waits for them. A signal may interrupt it; `end` does the rest."""
         if os.getpid() != self._pid or self._source.done < self._source.handed_out:
             return
-        if self._tickets is not None and not self._told_to_leave:
-            self._told_to_leave = True
-            self._tickets.put_ends(len(self._workers))
+        if self._tickets is not None:
+            self._leave_by_tickets(self._tickets)
+            return
         for child in self._workers.values():
-            if self._tickets is None:
-                self._give(child, 0, lambda child=child: messages.send_bare(child.link, messages.STOP))  # type: ignore[misc]
+            self._give(child, 0, lambda child=child: messages.send_bare(child.link, messages.STOP))  # type: ignore[misc]
         for child in self._workers.values():
             ends.ended(child.pidfd, None)
+
+    def _leave_by_tickets(self, tickets: Tickets) -> None:
+        if not self._told_to_leave:
+            self._told_to_leave = True
+            tickets.put_end()
+        for child in self._workers.values():
+            while not ends.ended(child.pidfd, LEAVE_MS):
+                tickets.put_end()
 
     def end(self) -> None:
         """Kills the workers that still run. Nothing is left behind when it returns.

@@ -6,10 +6,11 @@ run. A ticket is one record of a pipe: reads and writes of it are whole.
 
 from __future__ import annotations
 
+import collections
 import os
 import select
 import struct
-from typing import Optional, Tuple
+from typing import Deque, Optional, Tuple
 
 from .parent import Parent
 
@@ -21,16 +22,30 @@ class Tickets:
 
     def __init__(self, parent: Parent) -> None:
         self._parent = parent
-        self._read_fd, self._write_fd = os.pipe()
-        os.set_blocking(self._read_fd, False)
+        self._read_fd, self._write_fd = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._late: Deque[bytes] = collections.deque()  # What the pipe, which may hold no more than 256, has no room for.
 
     def put(self, first: int, count: int) -> None:
-        """In the parent. It keeps few tickets out, far below what a pipe holds."""
-        os.write(self._write_fd, _RECORD.pack(first, count))
+        """In the parent. Never waits."""
+        self._late.append(_RECORD.pack(first, count))
+        self.push()
 
-    def put_ends(self, workers: int) -> None:
-        """Tells each worker to leave. Not by closing the pipe: a process forked meanwhile may hold its other end."""
-        os.write(self._write_fd, _RECORD.pack(0, 0) * workers)
+    def put_end(self) -> None:
+        """Tells all workers to leave. Not by closing the pipe: a process forked meanwhile may hold its other end."""
+        self.put(0, 0)
+
+    def push(self) -> None:
+        """Puts what there was no room for. There is more when workers have taken some."""
+        while self._late:
+            try:
+                os.write(self._write_fd, self._late[0])
+            except BlockingIOError:
+                return
+            self._late.popleft()
+
+    @property
+    def full(self) -> bool:
+        return bool(self._late)
 
     def take(self) -> Optional[Tuple[int, int]]:
         """In a worker: waits for (first position, count); None when there is nothing left."""
@@ -39,9 +54,12 @@ class Tickets:
                 record = os.read(self._read_fd, _RECORD.size)
                 break
             except BlockingIOError:
-                self._parent.wait(self._read_fd, select.POLLIN)
+                self._parent.wait(self._read_fd, select.EPOLLIN)
         first, count = _RECORD.unpack(record) if record else (0, 0)
-        return (first, count) if count else None
+        if count:
+            return first, count
+        os.write(self._write_fd, _RECORD.pack(0, 0))  # For the next one. There is room where this one was.
+        return None
 
     def close(self) -> None:
         for fd in (self._read_fd, self._write_fd):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import itertools
+import os
+import signal
 import threading
 import time
-from typing import Any, Iterator, List
+from typing import Any, Iterator, List, Tuple
 
 import pytest
 
@@ -62,6 +65,22 @@ def test_a_chunk_of_a_generator_is_bounded_by_time_and_size() -> None:
     assert len(Source(slow()).take(1000, 1)[2]) < 10
     assert len(Source(bytes(400_000) for _ in range(100)).take(1000, 1)[2]) == 3
     assert len(Source(iter(range(10000))).take(1000, 1)[2]) <= 64
+
+
+def test_more_workers_than_tickets_in_the_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    pipe2, set_pipe_size = os.pipe2, 1031
+
+    def small_pipe(flags: int) -> Tuple[int, int]:
+        ends = pipe2(flags)
+        fcntl.fcntl(ends[1], set_pipe_size, 4096)  # 256 tickets
+        return ends
+
+    monkeypatch.setattr(os, "pipe2", small_pipe)
+    signal.alarm(20)
+    try:
+        assert parallel_map(abs, range(3000), max_parallel=140) == list(range(3000))
+    finally:
+        signal.alarm(0)
 
 
 class Table:
