@@ -47,7 +47,7 @@ def parallel_map(func: Callable[[Item], Value], iterable: Iterable[Item], max_pa
     """
     results: List[Any] = []
     try:
-        for position, value in _run(func, iterable, max_parallel, "parallel_map"):
+        for position, value in _run(func, iterable, max_parallel, "parallel_map", True):
             if position >= len(results):
                 results.extend([None] * (position + 1 - len(results)))
             results[position] = value
@@ -62,11 +62,11 @@ def parallel_map(func: Callable[[Item], Value], iterable: Iterable[Item], max_pa
 def parallel_imap_unordered(func: Callable[[Item], Value], iterable: Iterable[Item], max_parallel: Optional[int] = None,
                             dir: Optional[str] = None) -> Iterator[Value]:
     """Like `parallel_map`, as a generator of results in the order in which they are ready. Leaving it early ends the workers."""
-    for _, value in _run(func, iterable, max_parallel, "parallel_imap_unordered"):
+    for _, value in _run(func, iterable, max_parallel, "parallel_imap_unordered", False):
         yield value
 
 
-def _run(func: Callable[[Item], Value], iterable: Iterable[Item], max_parallel: Optional[int], name: str) -> Any:
+def _run(func: Callable[[Item], Value], iterable: Iterable[Item], max_parallel: Optional[int], name: str, gathers: bool) -> Any:
     from .pool import run
 
-    return run(func, iterable, max_parallel, name)
+    return run(func, iterable, max_parallel, name, gathers)

@@ -4,7 +4,7 @@ A datagram is a header and a pickle. What is larger than INLINE_BYTES stays out 
 limit and large data is copied once: a result is read by the parent in the worker's memory (memory.py), an item travels in a
 memory file (memfd) passed as a descriptor, and so does a result where memory cannot be read.
 
-Results that wait for each other are a batch, in which each that could change meanwhile is a pickle of its own.
+Values that wait for each other are a batch, in which each that could change meanwhile is a pickle of its own.
 
     header: kind (1 byte), form (1 byte), first position, count, nanoseconds of work (8 bytes each)
     BARE: nothing follows. INLINE: the pickle follows.
@@ -26,7 +26,7 @@ import pickle
 import socket
 import struct
 import sys
-from typing import Any, FrozenSet, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, FrozenSet, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from ..memory import prefer_huge_pages
 from . import memory
@@ -39,7 +39,7 @@ HELD_ROW = struct.Struct("<qq")  # address, size
 FILE_BUFFERS = struct.Struct("<q")  # how many
 
 # Parent to worker.
-ITEMS = b"i"  # pickled items
+ITEMS = b"i"  # a batch of items
 STOP = b"s"
 TAKEN = b"t"  # what was held has been read
 REFUSED = b"r"  # what was held cannot be read: send it another way
@@ -47,6 +47,8 @@ REFUSED = b"r"  # what was held cannot be read: send it another way
 VALUES = b"v"  # a batch of results, for `count` positions from the first one
 ERROR = b"e"  # the failure (failures.py) of one item
 UNPICKLABLE = b"u"  # (type of the result, text of the error) of one item
+RETURNED = b"p"  # `count` items from the first one on: let somebody else do them
+UNREADABLE = b"n"  # the same, since the first of them cannot be unpickled
 EXITED = b"x"  # code of a SystemExit raised by one item
 
 BARE, INLINE, HELD, FILE = b"b", b"i", b"h", b"f"
@@ -76,6 +78,31 @@ class Message(NamedTuple):
         for number in pickled:
             [values[number]] = pickle.loads(values[number])
         return values
+
+
+class Unreadable(Exception):
+    """An item cannot be unpickled in a worker."""
+
+
+class Items:
+    """Those of a batch, each unpickled when it is asked for. Raises Unreadable."""
+
+    def __init__(self, message: Message) -> None:
+        self._message = message
+        self._values: Optional[List[Any]] = None
+        self._pickled: Set[int] = set()
+
+    def __getitem__(self, number: int) -> Any:
+        try:
+            if self._values is None:
+                loaded: Any = self._message.load()
+                self._values, self._pickled = (loaded, set()) if isinstance(loaded, list) else (loaded[0], set(loaded[1]))
+            value = self._values[number]
+            if number in self._pickled:
+                [value] = pickle.loads(value)
+            return value
+        except Exception as error:
+            raise Unreadable from error
 
 
 class Packed(NamedTuple):
@@ -159,6 +186,14 @@ class Batch:
         self._values.append(pickled)
         self.size += len(pickled)
         return None
+
+    def parted(self, at: int) -> "Tuple[Batch, Batch]":
+        """The first `at` values, and the others."""
+        parts = Batch(), Batch()
+        for part, begin, end in ((parts[0], 0, at), (parts[1], at, len(self))):
+            part._values = self._values[begin:end]
+            part._pickled = [number - begin for number in self._pickled if begin <= number < end]
+        return parts
 
     def packed(self) -> Packed:
         return pack((self._values, self._pickled) if self._pickled else self._values)

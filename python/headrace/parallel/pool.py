@@ -1,8 +1,8 @@
 """The parent's side of `parallel_map`: forks workers, hands out items, takes results, notices what dies.
 
 Items of a sequence are inherited by the workers and handed out as tickets (tickets.py). Items of an iterator are sent to one
-worker; that one is *idle* (nothing assigned), *busy* (`assigned` > 0) or *gone* (reaped, not in `_workers`). One `poll` waits for
-the links and the pidfds of all workers: nothing is asked twice, nothing sleeps.
+worker; that one is *idle* (nothing `given`), *busy* or *gone* (reaped, not in `_workers`). One `poll` waits for the links and
+the pidfds of all workers: nothing is asked twice, nothing sleeps.
 
 Whichever way a call ends (all is done, an error of an item, a dead worker, Ctrl-C, a step's timeout, a generator that is dropped),
 it leaves through `Pool.end`, which kills and reaps whatever is left.
@@ -18,6 +18,7 @@ import select
 import signal
 import socket
 import sys
+import time
 import warnings
 from typing import Any, Callable, Dict, Iterable, Iterator, List, NoReturn, Optional, Sequence, Tuple
 
@@ -28,7 +29,7 @@ from .errors import MulticoreException, WorkerDied, WorkerTraceback
 from .held import HELD_SIGNALS, Held, in_main_thread
 from .parent import Link, Parent
 from .progress import Progress
-from .source import Source
+from .source import Chunk, Source
 from .tickets import Tickets
 
 # A chunk is meant to take this long: long enough to hide the cost of a message, short enough to even out the end.
@@ -36,12 +37,19 @@ CHUNK_TARGET_NS = 4_000_000
 CHUNK_ITEMS_MAX = 4096
 # Items cheaper than this are assigned one chunk ahead, so that a worker need not wait for the parent.
 AHEAD_BELOW_NS = 500_000
+# A large item of an iterator is inherited by a new worker, in the place of an idle one, where that is cheaper than copying it.
+INHERIT_ABOVE_BYTES = 4 << 20
+COPY_NS_PER_BYTE = 0.7
 # Workers that have not left by then are told again: the one that was to hand it on may have been killed.
 LEAVE_MS = 1000
 
 
-def run(func: Callable[[Any], Any], iterable: Iterable[Any], max_parallel: Optional[int], name: str) -> Iterator[Tuple[int, Any]]:
-    """Yields (position, result) as results arrive; raises as `parallel_map` documents."""
+def run(func: Callable[[Any], Any], iterable: Iterable[Any], max_parallel: Optional[int], name: str,
+        gathers: bool) -> Iterator[Tuple[int, Any]]:
+    """Yields (position, result) as results arrive; raises as `parallel_map` documents.
+
+    gathers: whether an iterator may be asked for more items than there are workers. Not if it may depend on the results.
+    """
     if not callable(func):
         raise TypeError("%s needs a function, not %s" % (name, type(func).__name__))
     if max_parallel is not None and max_parallel < 1:
@@ -50,7 +58,7 @@ def run(func: Callable[[Any], Any], iterable: Iterable[Any], max_parallel: Optio
     workers_max = max_parallel or cpus.usable_cpus()
     if source.length is not None:
         workers_max = min(workers_max, source.length)
-    pool = Pool(func, source, workers_max, name)
+    pool = Pool(func, source, workers_max, name, gathers)
     try:
         yield from pool.results()
     finally:
@@ -85,17 +93,20 @@ class Child:
         self.link = seat.ours
         self.at = seat.at
         self.pidfd = ends.watched(pid)
-        self.assigned = 0
-        self.chunks = 0
+        self.given: List[Chunk] = []  # of an iterator, not done yet
+
+    def has_done(self, message: messages.Message) -> None:
+        self.given = [chunk for chunk in self.given if chunk.end != message.first + message.count]
 
 
 class Pool:
-    def __init__(self, func: Callable[[Any], Any], source: Source, workers_max: int, name: str) -> None:
+    def __init__(self, func: Callable[[Any], Any], source: Source, workers_max: int, name: str, gathers: bool = True) -> None:
         self._pid = os.getpid()
         self._func = func
         self._source = source
         self._workers_max = workers_max
         self._name = name
+        self._gathers = gathers
         self._workers: Dict[int, Child] = {}  # by pid
         self._of_fd: Dict[int, Child] = {}  # link and pidfd to worker
         self._poll = select.poll()
@@ -104,7 +115,7 @@ class Pool:
         self._told_to_leave = False
         self._ended = False
         self._item_ns: Optional[float] = None
-        self._items_pickle = True
+        self._fork_ns = 0  # of the last fork
         self._lock_fd = -1
         self._oom_kills = 0
         self._progress = Progress(name, source.length)
@@ -112,7 +123,7 @@ class Pool:
     # ---- the turn of events
 
     def results(self) -> Iterator[Tuple[int, Any]]:
-        if not self._source.left():
+        if self._source.length == 0:
             return
         with Held():
             self._lock_fd = output.new_lock()
@@ -120,14 +131,14 @@ class Pool:
             self._tickets = Tickets(self._parent) if self._source.is_sequence else None
         self._streams = output.whole_lines(self._lock_fd)
         self._seed = chance.item_seeder()
-        flush_stdio()
-        output.flush_c()
         self._oom_kills = ends.oom_kills()
         if self._tickets is not None:
             self._put_tickets(self._tickets)
             self._fork_all(self._workers_max)
-        self._hand_out()
-        while self._source.done < self._source.handed_out:
+        while True:
+            self._hand_out()
+            if self._source.done == self._source.handed_out and not self._source.left:
+                return
             if not self._workers:
                 raise WorkerDied("%s: all workers have left before all items were done; does a thread or an exit handler of the "
                                  "function call os._exit?" % self._name)
@@ -136,7 +147,6 @@ class Pool:
                 self._source.done += message.count
                 self._progress.done(message.count)
                 yield from enumerate(values, message.first)
-            self._hand_out()
 
     def _arrived(self) -> List[messages.Message]:
         """Waits; returns what came, errors and deaths raised. Results that came before a death are not lost: it shows again."""
@@ -165,11 +175,12 @@ class Pool:
                 return False
             if message is None:
                 return True
+            if message.kind in (messages.RETURNED, messages.UNREADABLE):
+                self._take_back(child, message)
+                continue
             if message.kind != messages.VALUES:
                 self._raise(message)
-            if self._tickets is None:
-                child.assigned -= message.count
-                child.chunks = 0 if child.assigned == 0 else child.chunks
+            child.has_done(message)
             if message.work_ns:
                 cost = message.work_ns / message.count
                 self._item_ns = cost if self._item_ns is None else (self._item_ns + cost) / 2
@@ -190,32 +201,43 @@ class Pool:
     def _hand_out(self) -> None:
         if self._tickets is not None:
             self._put_tickets(self._tickets)
-            if not self._source.left() and not self._told_to_leave:
+            if not self._source.left and not self._told_to_leave:
                 self._told_to_leave = True
                 self._tickets.put_end()
             return
-        for child in list(self._workers.values()):
-            while child.pid in self._workers and self._may_have_more(child) and self._source.left():
-                self._assign(child)
-        while self._source.left() and len(self._workers) < self._workers_max:
-            if self._items_pickle:
-                self._assign(self._fork())
-            else:
-                self._fork_with(*self._take())
+        while self._source.left:
+            child = self._free()
+            # What is ready goes first: the iterator may take its time, or wait for what the caller does with a result.
+            if child is None and len(self._workers) >= self._workers_max or self._is_news():
+                return
+            chunk = self._source.pull(self._chunk() if self._gathers else 1, self._is_news)
+            if chunk is not None:
+                self._assign(child, chunk)
 
-    def _may_have_more(self, child: Child) -> bool:
-        # Not ahead where items are inherited: each chunk for a busy worker would be one more worker.
-        ahead = self._items_pickle and self._item_ns is not None and self._item_ns < AHEAD_BELOW_NS
-        return child.assigned == 0 or child.chunks < (2 if ahead else 1)
+    def _free(self) -> Optional[Child]:
+        """Who gets the next chunk of an iterator; None if a new worker may, or nobody."""
+        idle = next((child for child in self._workers.values() if not child.given), None)
+        if idle is not None or len(self._workers) < self._workers_max:
+            return idle
+        # Ahead only if neither the iterator nor the function takes its time, and not where items are inherited: each chunk for
+        # a busy worker would be one more worker.
+        if not self._gathers or not self._source.is_ready or not self._source.items_pickle:
+            return None
+        if self._item_ns is None or self._item_ns >= AHEAD_BELOW_NS:
+            return None
+        return next((child for child in self._workers.values() if len(child.given) == 1), None)
+
+    def _is_news(self) -> bool:
+        return bool(self._poll.poll(0))
 
     def _put_tickets(self, tickets: Tickets) -> None:
         """Two for each worker: the one that it is at, and one more that whoever is free first will take."""
         tickets.push()
-        while self._source.left() and not tickets.full:
+        while self._source.left and not tickets.full:
             waiting = self._source.handed_out - self._source.done
             if waiting >= 2 * self._workers_max * self._chunk():
                 return
-            first, count, _ = self._take()
+            first, count = self._source.take(self._chunk(), self._workers_max)
             tickets.put(first, count)
 
     def _chunk(self) -> int:
@@ -223,34 +245,34 @@ class Pool:
         count = 1 if self._item_ns is None else int(CHUNK_TARGET_NS / max(self._item_ns, 1)) or 1
         return min(count, CHUNK_ITEMS_MAX)
 
-    def _take(self) -> Tuple[int, int, List[Any]]:
-        return self._source.take(self._chunk(), self._workers_max)
+    def _assign(self, child: Optional[Child], chunk: Chunk) -> None:
+        """To an idle worker or, if there is none, to a new one."""
+        packed = None if self._is_better_inherited(chunk) else chunk.packed()
+        if packed is None:
+            if child is not None:
+                self._dismiss(child)  # a new one takes its place
+            self._fork(chunk.items, chunk.first).given.append(chunk.to_be_inherited())
+            return
+        child = child or self._fork()
+        child.given.append(chunk)
+        link = child.link
+        self._give(child, lambda: messages.send_packed(link, messages.ITEMS, chunk.first, len(chunk.items), 0, packed))
 
-    def _assign(self, child: Child) -> None:
-        first, count, items = self._take()
-        packed = self._packed(items)
-        if packed is not None:
-            self._give(child, count, lambda: messages.send_packed(child.link, messages.ITEMS, first, count, 0, packed))
-        elif child.assigned == 0:
-            # What cannot be pickled is inherited: a new worker takes the place of this one.
-            self._dismiss(child)
-            self._fork_with(first, count, items)
-        else:
-            self._fork_with(first, count, items)  # one more than workers_max, for as long as this one is busy
+    def _is_better_inherited(self, chunk: Chunk) -> bool:
+        size = sum(buffer.nbytes for buffer in chunk.large.buffers) if chunk.large is not None else 0
+        return size > INHERIT_ABOVE_BYTES and size * COPY_NS_PER_BYTE > 2 * self._fork_ns
 
-    def _packed(self, items: List[Any]) -> Any:
-        if not self._items_pickle:
-            return None
-        with Held():  # What a timeout's handler raises must not be taken for an item's.
-            try:
-                return messages.pack(items)
-            except Exception:
-                self._items_pickle = False
-                return None
+    def _take_back(self, child: Child, message: messages.Message) -> None:
+        """The rest of a chunk."""
+        chunk = next(chunk for chunk in child.given if chunk.first <= message.first < chunk.end)
+        child.given.remove(chunk)
+        rest = chunk.parted(message.first)[1] if message.first > chunk.first else chunk
+        if message.kind == messages.UNREADABLE:
+            self._source.items_pickle = False
+            rest = rest.to_be_inherited()
+        self._source.take_back(rest)
 
-    def _give(self, child: Child, count: int, send: Callable[[], None]) -> None:
-        child.assigned += count
-        child.chunks += 1
+    def _give(self, child: Child, send: Callable[[], None]) -> None:
         child.link.setblocking(True)
         try:
             send()
@@ -266,6 +288,8 @@ class Pool:
 
     def _fork_all(self, count: int, inherited: Sequence[Any] = (), first: int = 0) -> List[Child]:
         """Nothing that could wait stands between two forks: after each, this process copies every page that it writes to."""
+        flush_stdio()
+        output.flush_c()
         pids: List[int] = []
         cores = cpus.cores_for(self._workers_max)
         lock = chance.numpy_lock()
@@ -276,10 +300,12 @@ class Pool:
             mask = signal.pthread_sigmask(signal.SIG_BLOCK, HELD_SIGNALS)
             try:
                 for number, seat in enumerate(seats):
+                    began = time.perf_counter_ns()
                     pid = _fork_quietly()
                     if pid == 0:
                         self._become_worker(seats, number, is_lasting, mask, lock, inherited, first)
                     pids.append(pid)
+                    self._fork_ns = time.perf_counter_ns() - began
                     if cores:
                         cpus.start_on(cores[min(len(self._workers) + number, len(cores) - 1)], pid)
             finally:
@@ -314,11 +340,6 @@ class Pool:
             self._poll.register(fd, select.POLLIN)
         return child
 
-    def _fork_with(self, first: int, count: int, items: List[Any]) -> None:
-        child = self._fork(items, first)
-        child.assigned += count
-        child.chunks += 1
-
     def _become_worker(self, seats: Sequence[Seat], number: int, is_lasting: bool, mask: Any, lock: Any, inherited: Sequence[Any],
                        first: int) -> NoReturn:
         try:
@@ -350,7 +371,7 @@ class Pool:
 
     def _dismiss(self, child: Child) -> None:
         """Ends an idle worker."""
-        self._give(child, 0, lambda: messages.send_bare(child.link, messages.STOP))
+        self._give(child, lambda: messages.send_bare(child.link, messages.STOP))
         ends.ended(child.pidfd, None)
         with Held():
             self._reap(child)
@@ -377,7 +398,7 @@ class Pool:
             self._leave_by_tickets(self._tickets)
             return
         for child in self._workers.values():
-            self._give(child, 0, lambda child=child: messages.send_bare(child.link, messages.STOP))  # type: ignore[misc]
+            self._give(child, lambda child=child: messages.send_bare(child.link, messages.STOP))  # type: ignore[misc]
         for child in self._workers.values():
             ends.ended(child.pidfd, None)
 
@@ -441,7 +462,7 @@ class Pool:
 
     def _died(self, child: Child) -> None:
         position = child.at[0]
-        was_busy = child.assigned > 0 or (self._tickets is not None and position >= 0)
+        was_busy = bool(child.given) or (self._tickets is not None and position >= 0)
         code: Optional[int] = None
         memory = ""
         with Held():

@@ -54,14 +54,9 @@ class Worker:
             message = self._waiting.popleft() if self._waiting else messages.receive(self._link)
             if message is None or message.kind == messages.STOP:
                 return
-            self._at[0] = message.first
-            try:
-                items = message.load()
-            except BaseException as error:
-                self._fail(message.first, error)
-            self._run(items, message.first, message.first, message.count)
+            self._run(messages.Items(message), message.first, message.first, message.count)
 
-    def _run(self, items: Sequence[Any], begins_at: int, first: int, count: int) -> None:
+    def _run(self, items: "Sequence[Any] | messages.Items", begins_at: int, first: int, count: int) -> None:
         """Those with positions from `first`; `begins_at` is the position of the first of `items`."""
         began = time.perf_counter_ns()
         batch = messages.Batch()
@@ -75,6 +70,9 @@ class Worker:
             except BaseException as error:
                 self._leave_forks(error)
                 self._send(position, batch, time.perf_counter_ns() - began)
+                if isinstance(error, messages.Unreadable):
+                    messages.send_bare(self._link, messages.UNREADABLE, position, first + count - position)
+                    break
                 self._fail(position, error)
             try:
                 large = batch.add(value)
@@ -94,7 +92,8 @@ class Worker:
             else:
                 continue
             batch, began = messages.Batch(), now
-        self._send(first + count, batch, time.perf_counter_ns() - began)
+        else:
+            self._send(first + count, batch, time.perf_counter_ns() - began)
         self._at[0] = -1
 
     def _leave_forks(self, error: BaseException) -> None:

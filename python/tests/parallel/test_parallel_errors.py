@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import types
-from collections.abc import Sequence
 from typing import Any, Callable, Iterator, List
 
 import pytest
@@ -73,25 +72,23 @@ def test_an_exception_whose_class_is_in_the_worker_only_is_told() -> None:
         parallel_map(fail, [1])
 
 
-class Rows(Sequence):  # type: ignore[type-arg]
+class Rows(list):  # type: ignore[type-arg]
+    """Fails when it is asked for an item."""
+
     def __init__(self, error: Exception) -> None:
+        super().__init__(range(10))
         self.error = error
 
-    def __len__(self) -> int:
-        return 10
-
-    def __getitem__(self, position: Any) -> Any:
-        if position == 5:
-            raise self.error
-        return position
+    def __iter__(self) -> Iterator[int]:
+        yield from range(5)
+        raise self.error
 
 
 @pytest.mark.parametrize("error", [KeyError("five"), ConnectionError("the database says no")])
-def test_an_item_that_cannot_be_had_is_named(error: Exception) -> None:
+def test_an_item_that_cannot_be_had_raises_what_the_iterable_raises(error: Exception) -> None:
     with pytest.raises(type(error)) as caught:
         parallel_map(abs, Rows(error), max_parallel=2)
-    assert isinstance(caught.value.__cause__, WorkerTraceback)
-    assert caught.value.__cause__.position == 5
+    assert caught.value is error
 
 
 class FailsElsewhere:
@@ -110,11 +107,16 @@ def raise_elsewhere(pid: int, error: Exception) -> Any:
     return error
 
 
-def test_an_item_that_cannot_be_unpickled_is_named() -> None:
-    with pytest.raises(ValueError, match="not here") as caught:
-        parallel_map(id, iter([FailsElsewhere(ValueError("not here"))]))
-    assert isinstance(caught.value.__cause__, WorkerTraceback)
-    assert caught.value.__cause__.position == 0
+@pytest.mark.parametrize("size", [0, 100_000])
+def test_an_item_that_cannot_be_unpickled_is_inherited(size: int) -> None:
+    def items() -> Iterator[Any]:
+        for number in range(20):
+            yield (FailsElsewhere(TypeError(number)), bytes(size)) if number > 5 else number
+
+    def number_of(item: Any) -> int:
+        return item if isinstance(item, int) else item[0].error.args[0]  # type: ignore[no-any-return]
+
+    assert parallel_map(number_of, items(), max_parallel=2) == list(range(20))
 
 
 @pytest.mark.parametrize("size", [0, 100_000])

@@ -8,11 +8,13 @@ import os
 import signal
 import threading
 import time
-from typing import Any, Iterator, List, Tuple
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Callable, Iterator, List, Tuple
 
 import pytest
 
-from headrace.parallel import parallel_imap_unordered, parallel_map, pool
+from headrace.parallel import WorkerDied, parallel_imap_unordered, parallel_map, pool
 from headrace.parallel.source import Source
 
 
@@ -20,6 +22,11 @@ class Unpicklable:
     def __init__(self, number: int) -> None:
         self.number = number
         self.lock = threading.Lock()
+
+
+class UnpicklableList(list):  # type: ignore[type-arg]
+    def __reduce__(self) -> Any:
+        raise TypeError
 
 
 def test_a_generator_of_what_cannot_be_pickled_starts_few_workers(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,9 +69,169 @@ def test_a_chunk_of_a_generator_is_bounded_by_time_and_size() -> None:
             time.sleep(0.002)
             yield number
 
-    assert len(Source(slow()).take(1000, 1)[2]) < 10
-    assert len(Source(bytes(400_000) for _ in range(100)).take(1000, 1)[2]) == 3
-    assert len(Source(iter(range(10000))).take(1000, 1)[2]) <= 64
+    assert length(slow()) < 10
+    assert length(bytes(20_000) for _ in range(100)) == 4
+    assert length([bytes(20_000)] for _ in range(100)) == 4
+    assert length(bytes(400_000) for _ in range(100)) == 1
+    assert length(iter(range(10000))) <= 64
+
+
+def length(items: Iterator[Any]) -> int:
+    """Of the first chunk."""
+    chunk = Source(items).pull(1000, lambda: False)
+    assert chunk is not None
+    return len(chunk.items)
+
+
+def test_an_iterator_may_use_an_object_again() -> None:
+    numpy = pytest.importorskip("numpy")
+    small, large = [0], numpy.zeros(20_000)
+
+    def items(used_again: Any) -> Iterator[Any]:
+        for number in range(200):
+            used_again[0] = number
+            yield used_again
+
+    assert parallel_map(lambda item: item[0], items(small), max_parallel=2) == list(range(200))
+    assert parallel_map(lambda item: item[0], items(large), max_parallel=2) == list(range(200))
+    assert parallel_map(lambda item: item[0], items(UnpicklableList([0])), max_parallel=2) == list(range(200))
+
+
+def test_large_items_of_an_iterator_are_inherited() -> None:
+    numpy = pytest.importorskip("numpy")
+    matrix = numpy.ones(50_000_000 // 8)
+    assert parallel_map(lambda item: (item[0] is matrix, item[1]), ((matrix, n) for n in range(4)), max_parallel=2) == [
+        (True, n) for n in range(4)]
+
+
+class Rows(Sequence):  # type: ignore[type-arg]
+    """Reads from a file, whose position all processes share."""
+
+    def __init__(self, file: Any) -> None:
+        self.file = file
+
+    def __len__(self) -> int:
+        return 2000
+
+    def __getitem__(self, position: Any) -> Any:
+        if not 0 <= position < 2000:
+            raise IndexError
+        self.file.seek(position * 4096)
+        return self.file.read(4096)
+
+
+def test_a_sequence_of_the_users_own_is_read_by_one_process(tmp_path: Path) -> None:
+    tmp_path.joinpath("rows").write_bytes(b"".join(number.to_bytes(4096, "little") for number in range(2000)))
+    with tmp_path.joinpath("rows").open("rb", buffering=0) as file:
+        assert not Source(Rows(file)).is_sequence
+        assert parallel_map(lambda row: int.from_bytes(row[:8], "little"), Rows(file), max_parallel=2) == list(range(2000))
+
+
+def test_what_is_inherited_without_a_look() -> None:
+    numpy = pytest.importorskip("numpy")
+
+    class Plain(list):  # type: ignore[type-arg]
+        pass
+
+    class Odd(list):  # type: ignore[type-arg]
+        def __getitem__(self, position: Any) -> Any:
+            return "odd"
+
+    array = numpy.arange(3)
+    for items in ([], (), range(3), "abc", b"abc", bytearray(3), memoryview(b"abc"), Plain(), array, numpy.ma.array([1, 2])):
+        assert Source(items).sequence is items
+    for lazy in (Odd(), Rows(None), numpy.array(3).reshape(1).flat, LazyMapping().values(), LazyMapping().items(), LazyMapping()):
+        assert not Source(lazy).is_sequence
+
+
+class LazyMapping(Mapping):  # type: ignore[type-arg]
+    made = 0
+
+    def __len__(self) -> int:
+        return 100
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(100))
+
+    def __getitem__(self, key: int) -> int:
+        LazyMapping.made += 1
+        return key
+
+
+def test_the_values_of_a_lazy_mapping_are_made_when_they_are_needed() -> None:
+    results = parallel_imap_unordered(abs, LazyMapping().values(), max_parallel=1)
+    next(results)
+    results.close()  # type: ignore[attr-defined]
+    assert LazyMapping.made < 10
+
+
+def test_an_iterator_may_wait_for_what_the_caller_does_with_results() -> None:
+    todo = [2, 2, 2]
+
+    def items() -> Iterator[int]:
+        while todo:
+            yield todo.pop()
+
+    def lesser(number: int) -> List[int]:
+        return [number - 1] * number
+
+    done = 0
+    for numbers in parallel_imap_unordered(lesser, items(), max_parallel=1):
+        todo.extend(numbers)
+        done += 1
+    assert done == 3 * (1 + 2 + 2)
+
+
+def test_results_do_not_wait_for_an_iterator() -> None:
+    waits = threading.Event()
+
+    def items() -> Iterator[int]:
+        yield 0
+        assert waits.wait(10)
+        yield 1
+
+    for number in parallel_imap_unordered(abs, items(), max_parallel=1):
+        waits.set()
+    assert number == 1
+
+
+@pytest.mark.parametrize("gathers", [True, False])
+def test_an_error_does_not_wait_for_an_iterator(gathers: bool) -> None:
+    def items() -> Iterator[int]:
+        yield 0
+        yield 1
+        time.sleep(60)
+
+    def work(x: int) -> None:
+        if x == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(60)
+
+    with pytest.raises(WorkerDied, match="at item 0"):
+        if gathers:
+            parallel_map(work, items(), max_parallel=2)
+        else:
+            list(parallel_imap_unordered(work, items(), max_parallel=2))
+
+
+PRINTS_BETWEEN_FORKS = """
+import threading
+from headrace.parallel import parallel_map
+
+class Unpicklable:
+    def __init__(self, number): self.number, self.lock = number, threading.Lock()
+
+def items():
+    for number in range(4):
+        print("item", number)
+        yield Unpicklable(number)
+
+parallel_map(lambda item: None, items(), max_parallel=2)
+"""
+
+
+def test_what_an_iterator_prints_is_printed_once(printed_by: Callable[[str], str]) -> None:
+    assert printed_by(PRINTS_BETWEEN_FORKS).splitlines() == ["item %d" % number for number in range(4)]
 
 
 def test_more_workers_than_tickets_in_the_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
