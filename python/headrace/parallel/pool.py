@@ -112,6 +112,7 @@ class Pool:
         self._poll = select.poll()
         self._tickets: Optional[Tickets] = None
         self._parent: Optional[Parent] = None
+        self._may_be_given_back = False  # whether there are tickets of which a worker may put parts again
         self._told_to_leave = False
         self._ended = False
         self._item_ns: Optional[float] = None
@@ -201,7 +202,7 @@ class Pool:
     def _hand_out(self) -> None:
         if self._tickets is not None:
             self._put_tickets(self._tickets)
-            if not self._source.left and not self._told_to_leave:
+            if not self._source.left and not self._told_to_leave and not self._may_be_given_back:
                 self._told_to_leave = True
                 self._tickets.put_end()
             return
@@ -239,6 +240,7 @@ class Pool:
                 return
             first, count = self._source.take(self._chunk(), self._workers_max)
             tickets.put(first, count)
+            self._may_be_given_back |= count > 1
 
     def _chunk(self) -> int:
         """How many items to hand out at a time."""
@@ -364,7 +366,7 @@ class Pool:
             one = worker.Worker(self._func, self._seed, link, seats[number].at)
             tickets = self._tickets
             if tickets is not None:
-                worker.main(lambda: one.serve_tickets(tickets, self._source.sequence))
+                worker.main(lambda: one.serve_tickets(tickets, self._source.sequence, self._workers_max))
             worker.main(lambda: one.serve_link(inherited, first))
         finally:
             os._exit(1)

@@ -1,7 +1,7 @@
 """The queue of a call over a sequence: a pipe of positions that all workers read from.
 
-Whoever is free takes the next ticket, so no worker waits for the parent between chunks and none holds items that another could
-run. A ticket is one record of a pipe: reads and writes of it are whole.
+Whoever is free takes the next ticket, so no worker waits for the parent between chunks. A worker that has more to do than was
+planned puts tickets for what it has not begun, so none holds items that another could run. A ticket is one record of a pipe: reads and writes of it are whole.
 """
 
 from __future__ import annotations
@@ -60,6 +60,17 @@ class Tickets:
             return first, count
         os.write(self._write_fd, _RECORD.pack(0, 0))  # For the next one. There is room where this one was.
         return None
+
+    def give_back(self, first: int, end: int, parts: int) -> int:
+        """In a worker: puts tickets for items from `first` to before `end`, but the first part of them; returns where that ends."""
+        size = max(1, (end - first) // parts)
+        while end - first > size:
+            try:
+                os.write(self._write_fd, _RECORD.pack(end - size, size))
+            except BlockingIOError:
+                break
+            end -= size
+        return end
 
     def close(self) -> None:
         for fd in (self._read_fd, self._write_fd):

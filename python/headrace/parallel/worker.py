@@ -12,9 +12,11 @@ from typing import Any, Callable, Deque, NoReturn, Optional, Sequence
 from . import failures, messages, output
 from .tickets import Tickets
 
-# Results are sent when this much work or this many bytes have gathered, so that a long chunk does not hold back what is ready.
-SEND_AFTER_NS = 10_000_000
+# Results are sent when this much work or this many bytes have gathered: no more than that waits behind an item that takes long.
+SEND_AFTER_NS = 2_000_000
 SEND_AFTER_BYTES = 32 * 1024
+# A chunk that takes this long, four times what is planned, has more work in it than was known: others may have the rest.
+SLOW_NS = 16_000_000
 
 
 class ItemFailed(Exception):
@@ -41,26 +43,36 @@ class Worker:
         self._waiting: Deque[messages.Message] = collections.deque()  # came while an answer was awaited
         self._may_hold = True
 
-    def serve_tickets(self, tickets: Tickets, sequence: Sequence[Any]) -> None:
+    def serve_tickets(self, tickets: Tickets, sequence: Sequence[Any], workers: int) -> None:
         """Runs items of `sequence` as long as there are tickets."""
         for first, count in iter(tickets.take, None):
-            self._run(sequence, 0, first, count)
+            self._run(sequence, 0, first, first + count, lambda rest, end: tickets.give_back(rest, end, 2 * workers))
 
     def serve_link(self, inherited: Sequence[Any], first: int) -> None:
         """Runs `inherited` items (positions from `first`), then those that the parent sends."""
         if inherited:
-            self._run(inherited, first, first, len(inherited))
+            self._run(inherited, first, first, first + len(inherited), self._give_back)
         while True:
             message = self._waiting.popleft() if self._waiting else messages.receive(self._link)
             if message is None or message.kind == messages.STOP:
                 return
-            self._run(messages.Items(message), message.first, message.first, message.count)
+            self._run(messages.Items(message), message.first, message.first, message.first + message.count, self._give_back)
 
-    def _run(self, items: "Sequence[Any] | messages.Items", begins_at: int, first: int, count: int) -> None:
-        """Those with positions from `first`; `begins_at` is the position of the first of `items`."""
-        began = time.perf_counter_ns()
+    def _give_back(self, first: int, end: int) -> int:
+        messages.send_bare(self._link, messages.RETURNED, first, end - first)
+        return first
+
+    def _run(self, items: "Sequence[Any] | messages.Items", begins_at: int, first: int, end: int,
+             give_back: Callable[[int, int], int]) -> None:
+        """Those with positions from `first` to before `end`.
+
+        begins_at: the position of the first of `items`. give_back: lets others do the last ones of those from a position to before
+        another one; returns where those begin.
+        """
+        began = chunk_began = time.perf_counter_ns()
         batch = messages.Batch()
-        for position in range(first, first + count):
+        position = first
+        while position < end:
             self._at[0] = position
             try:
                 self._seed(position)
@@ -71,7 +83,7 @@ class Worker:
                 self._leave_forks(error)
                 self._send(position, batch, time.perf_counter_ns() - began)
                 if isinstance(error, messages.Unreadable):
-                    messages.send_bare(self._link, messages.UNREADABLE, position, first + count - position)
+                    messages.send_bare(self._link, messages.UNREADABLE, position, end - position)
                     break
                 self._fail(position, error)
             try:
@@ -87,13 +99,14 @@ class Worker:
                 self._send(position, batch, cost * len(batch))
                 self._send_packed(position, 1, cost, large)
                 del large
-            elif now - began > SEND_AFTER_NS or batch.size > SEND_AFTER_BYTES:
-                self._send(position + 1, batch, now - began)
-            else:
-                continue
-            batch, began = messages.Batch(), now
-        else:
-            self._send(first + count, batch, time.perf_counter_ns() - began)
+                batch, began = messages.Batch(), now
+            position += 1
+            if now - began > SEND_AFTER_NS or batch.size > SEND_AFTER_BYTES or position == end:
+                self._send(position, batch, now - began)
+                batch, began = messages.Batch(), now
+                if now - chunk_began > SLOW_NS and position < end:
+                    end = give_back(position, end)
+                    chunk_began = now
         self._at[0] = -1
 
     def _leave_forks(self, error: BaseException) -> None:

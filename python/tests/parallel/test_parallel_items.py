@@ -277,3 +277,45 @@ def test_what_makes_its_items_is_consumed_lazily() -> None:
 def test_what_is_in_memory_is_inherited(items: Any) -> None:
     assert Source(items).is_sequence
     assert parallel_map(abs, items) == [1, 2]
+
+
+@pytest.mark.parametrize("lazily", [False, True])
+def test_items_that_take_long_are_shared(lazily: bool) -> None:
+    """A chunk that was planned for items that take no time."""
+    def work(x: int) -> Tuple[int, int]:
+        if 2800 <= x < 2860:
+            time.sleep(0.03)
+        return x, os.getpid()
+
+    began = time.monotonic()
+    results = parallel_map(work, iter(range(3000)) if lazily else range(3000), max_parallel=4)
+    assert [x for x, _ in results] == list(range(3000))
+    slow = [pid for _, pid in results[2800:2860]]
+    assert len(set(slow)) == 4 and max(map(slow.count, slow)) < 40
+    assert time.monotonic() - began < 60 * 0.03
+
+
+def test_results_do_not_wait_behind_an_item_that_takes_long() -> None:
+    late = 0
+
+    def work(x: int) -> int:
+        if x == 3000:
+            time.sleep(0.5)
+        return x
+
+    for x in parallel_imap_unordered(work, range(4000), max_parallel=2):
+        late = 0 if x == 3000 else late + 1
+    assert late < 1000
+
+
+def test_items_that_cannot_be_given_back_are_done_by_who_has_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    write = os.write
+
+    def refuse(fd: int, data: Any) -> int:
+        if os.getpid() != parent and len(data) == 16:
+            raise BlockingIOError
+        return write(fd, data)
+
+    parent = os.getpid()
+    monkeypatch.setattr(os, "write", refuse)
+    assert parallel_map(lambda x: time.sleep(0.01 * (x > 280)), range(300), max_parallel=1) == [None] * 300
