@@ -11,6 +11,7 @@ handed out in chunks that adapt to their cost; results come back by socket, larg
     failures.py  how an exception travels
     ends.py      how workers end
     held.py      sections that no signal interrupts
+    system.py    what a kernel or a build of Python may not have
     memory.py    reading what lies in a worker's memory
     tickets.py   the queue of a call over a sequence
     errors.py    what is raised when a worker dies

@@ -6,15 +6,24 @@ import contextlib
 import os
 import select
 import signal
+import time
 from typing import List, Optional
 
-from ..cgroups import group_files
+from ..cgroups import MEMBERSHIP, ROOT, group_files
+from .system import process_fd
+
+
+# How often processes are looked at where they have no descriptors.
+LOOK_MS = 20
 
 
 def watched(pid: int) -> int:
-    """A descriptor for `poll`, of a child that was forked a moment ago: ready when it has ended."""
+    """A descriptor for `poll`, of a child that was forked a moment ago or of this process: ready when it has ended.
+
+    -1 where there is no such thing: it has to be looked at.
+    """
     try:
-        return os.pidfd_open(pid)
+        return process_fd(pid)
     except ProcessLookupError:
         # It has ended already, and somebody else waits for all children, or the kernel does, as SIGCHLD is ignored.
         always_ready, other_end = os.pipe()
@@ -22,18 +31,35 @@ def watched(pid: int) -> int:
         return always_ready
 
 
-def ended(pidfd: int, wait_ms: Optional[int]) -> bool:
-    """Whether a process has ended, at the latest after so long; None: waits for it."""
-    poll = select.poll()
-    poll.register(pidfd, select.POLLIN)
-    return bool(poll.poll(wait_ms))
+def ended(pid: int, pidfd: int, wait_ms: Optional[int]) -> bool:
+    """Whether a child has ended, at the latest after so long; None: waits for it."""
+    if pidfd >= 0:
+        poll = select.poll()
+        poll.register(pidfd, select.POLLIN)
+        return bool(poll.poll(wait_ms))
+    until = None if wait_ms is None else time.monotonic() + wait_ms / 1000
+    while not _is_over(pid):
+        if until is not None and time.monotonic() >= until:
+            return False
+        time.sleep(LOOK_MS / 1000)
+    return True
+
+
+def _is_over(pid: int) -> bool:
+    try:
+        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:
+        return True
 
 
 def kill(pid: int, pidfd: int) -> None:
     """With the processes that it has started and not left: they would run on, and hold the step's output open."""
     started = _descendants(pid)
     with contextlib.suppress(ProcessLookupError):
-        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        if pidfd >= 0 and hasattr(signal, "pidfd_send_signal"):
+            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        else:
+            os.kill(pid, signal.SIGKILL)
     for descendant in started:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(descendant, signal.SIGKILL)
@@ -51,14 +77,12 @@ def how(code: Optional[int]) -> str:
         return "was ended by signal %d" % -code
 
 
-def oom_kills() -> int:
+def oom_kills(root: str = ROOT, membership: str = MEMBERSHIP) -> int:
     """How many processes the kernel killed for memory in this process's control group; 0 where that is not told."""
-    for name in group_files("memory", "memory.events"):
-        try:
-            with open(name) as file:
+    for base in (root, os.path.join(root, "unified")):  # where groups of version 2 are beside those of version 1
+        for name in group_files("memory", "memory.events", "memory.oom_control", root=base, membership=membership):
+            with contextlib.suppress(OSError, StopIteration), open(name) as file:
                 return next(int(line.split()[1]) for line in file if line.startswith("oom_kill "))
-        except (OSError, StopIteration):
-            continue
     return 0
 
 

@@ -30,6 +30,7 @@ from typing import Any, FrozenSet, List, NamedTuple, Optional, Sequence, Set, Tu
 
 from ..memory import prefer_huge_pages
 from . import memory
+from .system import memory_file
 
 INLINE_BYTES = 64 * 1024
 DATAGRAM_MAX = INLINE_BYTES + 4096
@@ -216,7 +217,7 @@ def send_packed(link: socket.socket, kind: bytes, first: int, count: int, work_n
     if packed.fits_datagram:
         link.send(b"".join((HEADER.pack(kind, INLINE, first, count, work_ns), *packed.pieces)))
         return
-    fd = os.memfd_create("parallel_map", os.MFD_CLOEXEC)
+    fd = memory_file("parallel_map")
     try:
         for buffer in packed.buffers:
             _write_whole(fd, buffer)

@@ -11,6 +11,7 @@ import sys
 from typing import Any, Dict, List, Optional, TextIO
 
 from ..stdio import replaced_streams
+from .system import memory_file
 
 _libc = ctypes.CDLL(None)
 _c_stdout = ctypes.c_void_p.in_dll(_libc, "stdout")
@@ -75,7 +76,7 @@ class WholeLines(io.RawIOBase):
 
 def new_lock() -> int:
     """For the workers of one call; -1 in a worker, whose own workers share its lock."""
-    return -1 if _shared_lock_fd >= 0 else os.memfd_create("parallel_map_lines", os.MFD_CLOEXEC)
+    return -1 if _shared_lock_fd >= 0 else memory_file("parallel_map_lines")
 
 
 def whole_lines(lock_fd: int) -> Dict[str, TextIO]:

@@ -13,6 +13,9 @@ from typing import Any, Callable, Dict, Tuple, TypeVar
 
 from . import ends
 
+# How often a worker looks whether its parent lives, where processes have no descriptors.
+LOOK_S = 1.0
+
 Answer = TypeVar("Answer")
 
 
@@ -20,24 +23,31 @@ class Parent:
     """Made by the parent before it forks its workers."""
 
     def __init__(self) -> None:
-        self._fd = ends.watched(os.getpid())
+        self._pid = os.getpid()
+        self._fd = ends.watched(self._pid)
         self._waits: Dict[Tuple[int, int], select.epoll] = {}  # in a worker
 
     def wait(self, fd: int, event: int) -> None:
         """In a worker: until `fd` is ready. Raises ConnectionResetError when the parent has gone."""
         wait = self._waits.get((fd, event)) or self._new_wait(fd, event)
-        if any(ready == self._fd for ready, _ in wait.poll()):
-            raise ConnectionResetError("the parent has gone")
+        while True:
+            ready = [ready for ready, _ in wait.poll(None if self._fd >= 0 else LOOK_S)]
+            if self._fd in ready or os.getppid() != self._pid:
+                raise ConnectionResetError("the parent has gone")
+            if ready:
+                return
 
     def _new_wait(self, fd: int, event: int) -> select.epoll:
         wait = self._waits[fd, event] = select.epoll()
         # A ticket is for one of many workers that wait: to wake all of them would keep the cores busy.
         wait.register(fd, event | select.EPOLLEXCLUSIVE)
-        wait.register(self._fd, select.EPOLLIN)
+        if self._fd >= 0:
+            wait.register(self._fd, select.EPOLLIN)
         return wait
 
     def close(self) -> None:
-        os.close(self._fd)
+        if self._fd >= 0:
+            os.close(self._fd)
 
 
 class Link(socket.socket):

@@ -95,6 +95,17 @@ class Child:
         self.pidfd = ends.watched(pid)
         self.given: List[Chunk] = []  # of an iterator, not done yet
 
+    def fds(self) -> List[int]:
+        return [self.link.fileno()] + ([self.pidfd] if self.pidfd >= 0 else [])
+
+    def close(self) -> None:
+        self.link.close()
+        if self.pidfd >= 0:
+            os.close(self.pidfd)
+
+    def ended(self, wait_ms: Optional[int]) -> bool:
+        return ends.ended(self.pid, self.pidfd, wait_ms)
+
     def has_done(self, message: messages.Message) -> None:
         self.given = [chunk for chunk in self.given if chunk.end != message.first + message.count]
 
@@ -152,7 +163,7 @@ class Pool:
     def _arrived(self) -> List[messages.Message]:
         """Waits; returns what came, errors and deaths raised. Results that came before a death are not lost: it shows again."""
         came: List[messages.Message] = []
-        for fd, _ in self._poll.poll(self._progress.wait_ms()):
+        for fd, _ in self._poll.poll(self._wait_ms()):
             child = self._of_fd.get(fd)
             if child is None:
                 continue
@@ -164,8 +175,16 @@ class Pool:
                 # It has closed its link. That is no death: it may have closed all it had, and go on.
                 self._poll.unregister(fd)
                 del self._of_fd[fd]
+        for child in [child for child in self._workers.values() if child.pidfd < 0 and child.ended(0)]:
+            self._receive_all(child, came)
+            if not came:
+                self._died(child)
         self._progress.show()
         return came
+
+    def _wait_ms(self) -> Optional[int]:
+        waits = [self._progress.wait_ms(), ends.LOOK_MS if any(child.pidfd < 0 for child in self._workers.values()) else None]
+        return min((wait for wait in waits if wait is not None), default=None)
 
     def _receive_all(self, child: Child, came: List[messages.Message]) -> bool:
         """Takes all that has arrived from one worker; true at its end."""
@@ -337,7 +356,7 @@ class Pool:
 
     def _keep(self, child: Child) -> Child:
         self._workers[child.pid] = child
-        for fd in (child.link.fileno(), child.pidfd):
+        for fd in child.fds():
             self._of_fd[fd] = child
             self._poll.register(fd, select.POLLIN)
         return child
@@ -356,8 +375,7 @@ class Pool:
             assert self._parent is not None
             link = Link(seats[number].theirs, self._parent)
             for other in self._workers.values():
-                other.link.close()
-                os.close(other.pidfd)
+                other.close()
             for seat in seats:
                 seat.ours.close()
                 seat.theirs.close()
@@ -374,7 +392,7 @@ class Pool:
     def _dismiss(self, child: Child) -> None:
         """Ends an idle worker."""
         self._give(child, lambda: messages.send_bare(child.link, messages.STOP))
-        ends.ended(child.pidfd, None)
+        child.ended(None)
         with Held():
             self._reap(child)
 
@@ -386,11 +404,10 @@ class Pool:
 
     def _forget(self, child: Child) -> None:
         del self._workers[child.pid]
-        for fd in (child.link.fileno(), child.pidfd):
+        for fd in child.fds():
             if self._of_fd.pop(fd, None) is not None:
                 self._poll.unregister(fd)
-        child.link.close()
-        os.close(child.pidfd)
+        child.close()
 
     def leave(self) -> None:
         """When all is done: tells the workers to leave and waits for them. A signal may interrupt it; `end` does the rest."""
@@ -402,14 +419,14 @@ class Pool:
         for child in self._workers.values():
             self._give(child, lambda child=child: messages.send_bare(child.link, messages.STOP))  # type: ignore[misc]
         for child in self._workers.values():
-            ends.ended(child.pidfd, None)
+            child.ended(None)
 
     def _leave_by_tickets(self, tickets: Tickets) -> None:
         if not self._told_to_leave:
             self._told_to_leave = True
             tickets.put_end()
         for child in self._workers.values():
-            while not ends.ended(child.pidfd, LEAVE_MS):
+            while not child.ended(LEAVE_MS):
                 tickets.put_end()
 
     def end(self) -> None:
@@ -422,7 +439,7 @@ class Pool:
         ours = os.getpid() == self._pid
         with Held():
             for child in self._workers.values():
-                if ours and not ends.ended(child.pidfd, 0):
+                if ours and not child.ended(0):
                     ends.kill(child.pid, child.pidfd)
             for child in list(self._workers.values()):
                 if ours:

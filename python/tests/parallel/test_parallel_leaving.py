@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import select
@@ -9,13 +10,15 @@ import signal
 import subprocess
 import threading
 import time
+from pathlib import Path
 from typing import Any, Callable, Iterator, List
 
 import pytest
 
-from headrace.parallel import WorkerDied, parallel_imap_unordered, parallel_map, pool
+from headrace.parallel import WorkerDied, ends, parallel_imap_unordered, parallel_map, pool, system
 from headrace.parallel.pool import Pool
 from headrace.parallel.source import Source
+from memory_group import memory_group
 
 PrintedBy = Callable[[str], str]
 Start = Callable[[str], "subprocess.Popen[str]"]
@@ -351,3 +354,78 @@ os.kill(os.getpid(), signal.SIGKILL)
 def test_workers_of_calls_in_two_threads_end_with_their_parent(items: str, start: Start) -> None:
     with start(CALLS_IN_TWO_THREADS % items) as program:
         assert program.communicate(timeout=10) == ("", "")  # the last holder of the pipes is gone
+
+
+def lacks(monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    def refuse(*_: Any) -> int:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    if what == "functions of Python":  # The kernel has them.
+        monkeypatch.delattr(os, "memfd_create")
+        monkeypatch.delattr(os, "pidfd_open")
+        monkeypatch.delattr(signal, "pidfd_send_signal")
+    if what == "processes":
+        monkeypatch.setattr(os, "pidfd_open", refuse)
+    if what == "memory files":
+        monkeypatch.setattr(os, "memfd_create", refuse)
+        monkeypatch.setattr(system, "_MEMFD_CREATE", {})
+
+
+@pytest.mark.parametrize("what", ["functions of Python", "processes", "memory files"])
+def test_kernels_and_builds_that_lack_something(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    lacks(monkeypatch, what)
+
+    def die(x: int) -> None:
+        if x == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        signal.pause()
+
+    for items in (range(50), iter(range(50))):
+        assert parallel_map(lambda x: (x, bytes(x * 5000)), items, max_parallel=2) == [(x, bytes(x * 5000)) for x in range(50)]
+    assert parallel_map(len, (bytearray(100_000) for _ in range(3))) == [100_000] * 3
+    for items in (range(2), iter(range(2))):
+        with pytest.raises(WorkerDied, match="SIGKILL at item 0"):
+            parallel_map(die, items, max_parallel=2)
+    with pytest.raises(ZeroDivisionError):
+        parallel_map(lambda x: signal.pause() if x else 1 // x, range(2), max_parallel=2)
+
+
+def test_a_worker_without_a_descriptor_of_its_parent_ends_with_it(start: Start) -> None:
+    script = (CALLS_IN_TWO_THREADS % "range(10**6)").replace("parallel_map\n", "parallel_map\ndel os.pidfd_open\n", 1)
+    script = script.replace("del os.pidfd_open", "from headrace.parallel import system\nsystem._PIDFD_OPEN = -1\ndel os.pidfd_open")
+    with start(script) as program:
+        assert program.communicate(timeout=10) == ("", "")
+
+
+@pytest.mark.parametrize("membership, file, text", [
+    ("0::/a/b\n", "a/b/memory.events", "low 0\noom 2\noom_kill 3\n"),
+    ("0::/outside\n", "memory.events", "oom_kill 3\n"),
+    ("9:memory:/a\n0::/\n", "memory/a/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n"),
+    ("9:memory:/outside\n0::/\n", "memory/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n"),
+    ("9:cpu:/\n0::/a\n", "unified/a/memory.events", "oom_kill 3\n"),
+    ("9:memory:/a\n", "memory/a/memory.oom_control", "oom_kill_disable 0\n"),
+])
+def test_kills_for_want_of_memory_are_counted(membership: str, file: str, text: str, tmp_path: Path) -> None:
+    tmp_path.joinpath("membership").write_text(membership)
+    tmp_path.joinpath(file).parent.mkdir(parents=True, exist_ok=True)
+    tmp_path.joinpath(file).write_text(text)
+    assert ends.oom_kills(str(tmp_path), str(tmp_path / "membership")) == (3 if "oom_kill " in text else 0)
+
+
+WANTS_MEMORY = """
+from headrace.parallel import parallel_map
+
+try:
+    parallel_map(lambda x: len(b"x" * (400 << 20)), range(2), max_parallel=1)
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+
+
+def test_a_worker_that_is_killed_for_want_of_memory(start: Start) -> None:
+    with memory_group(100 << 20) as group:
+        enter = 'open(%r, "w").write(str(__import__("os").getpid()))\n' % str(group / "cgroup.procs")
+        with start(enter + WANTS_MEMORY) as program:
+            said, _ = program.communicate(timeout=30)
+    assert said.startswith("WorkerDied") and "SIGKILL at item 0" in said
+    assert "for want of memory: fewer workers (max_parallel) need less" in said
