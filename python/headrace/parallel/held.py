@@ -43,6 +43,10 @@ class Held:
             self._recording = False
             self._hand_on(list(self._came.items()))
 
+    def replaced(self, number: int) -> Any:
+        """The handler that a signal has apart from this section."""
+        return self._handlers.get(number, signal.getsignal(number))
+
     def _give_back(self) -> None:
         for number, handler in self._handlers.items():
             signal.signal(number, handler)

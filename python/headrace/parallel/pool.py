@@ -315,7 +315,7 @@ class Pool:
         cores = cpus.cores_for(self._workers_max)
         lock = chance.numpy_lock()
         is_lasting = in_main_thread()
-        with lock, Held():
+        with lock, Held() as held:
             seats = [Seat() for _ in range(count)]
             # A worker must not meet a signal before it has its own handlers.
             mask = signal.pthread_sigmask(signal.SIG_BLOCK, HELD_SIGNALS)
@@ -324,7 +324,7 @@ class Pool:
                     began = time.perf_counter_ns()
                     pid = _fork_quietly()
                     if pid == 0:
-                        self._become_worker(seats, number, is_lasting, mask, lock, inherited, first)
+                        self._become_worker(seats, number, is_lasting, held, mask, lock, inherited, first)
                     pids.append(pid)
                     self._fork_ns = time.perf_counter_ns() - began
                     if cores:
@@ -361,16 +361,17 @@ class Pool:
             self._poll.register(fd, select.POLLIN)
         return child
 
-    def _become_worker(self, seats: Sequence[Seat], number: int, is_lasting: bool, mask: Any, lock: Any, inherited: Sequence[Any],
-                       first: int) -> NoReturn:
+    def _become_worker(self, seats: Sequence[Seat], number: int, is_lasting: bool, held: Held, mask: Any, lock: Any,
+                       inherited: Sequence[Any], first: int) -> NoReturn:
         try:
             lock.release()
             gc.freeze()  # what was inherited is not looked through, which would copy all of it
             if is_lasting:
                 die_with_parent(self._pid)  # The kernel looks at the thread that forked: another one may end long before its process.
-            for held in HELD_SIGNALS:
-                if signal.getsignal(held) not in (signal.SIG_DFL, signal.SIG_IGN):
-                    signal.signal(held, signal.SIG_DFL)
+            for signal_number in HELD_SIGNALS:
+                handler = held.replaced(signal_number)
+                if handler not in (signal.SIG_DFL, signal.SIG_IGN):
+                    signal.signal(signal_number, handler if _is_for_workers(signal_number, handler) else signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             assert self._parent is not None
             link = Link(seats[number].theirs, self._parent)
@@ -499,6 +500,15 @@ class Pool:
         if code == -signal.SIGKILL and ends.oom_kills() > self._oom_kills:
             text += ". The kernel has killed processes of this control group for want of memory: fewer workers (max_parallel) need less"
         raise WorkerDied(text, position if position >= 0 else None, code or 0)
+
+
+def _is_for_workers(number: int, handler: Any) -> bool:
+    """Alarms are of the process that has set them: `func` may use the handler of the step's code, but not that of `@timeout`.
+
+    All others are for this process: Ctrl-C and SIGTERM come to all processes of a step, and each worker would do again what is to
+    be done once.
+    """
+    return number == signal.SIGALRM and callable(handler) and not str(getattr(handler, "__module__", "")).startswith(__name__.partition(".")[0] + ".")
 
 
 def _fork_quietly() -> int:

@@ -429,3 +429,42 @@ def test_a_worker_that_is_killed_for_want_of_memory(start: Start) -> None:
             said, _ = program.communicate(timeout=30)
     assert said.startswith("WorkerDied") and "SIGKILL at item 0" in said
     assert "for want of memory: fewer workers (max_parallel) need less" in said
+
+
+@pytest.mark.parametrize("thread", [False, True])
+def test_a_function_may_use_the_alarm_of_the_step(thread: bool) -> None:
+    class Late(Exception):
+        pass
+
+    def ring(*_: Any) -> None:
+        raise Late
+
+    def work(x: int) -> str:
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        try:
+            time.sleep(10)
+            return "done"
+        except Late:
+            return "late"
+
+    before = signal.signal(signal.SIGALRM, ring)
+    results: List[str] = []
+    try:
+        caller = threading.Thread(target=lambda: results.extend(parallel_map(work, range(3), max_parallel=2)))
+        caller.run() if not thread else (caller.start(), caller.join())
+        assert results == ["late"] * 3
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_handlers_of_the_step_are_not_run_in_workers() -> None:
+    from headrace.decorators.timeout import TimeoutDecorator
+
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGALRM, signal.SIGTERM)}
+    try:
+        signal.signal(signal.SIGALRM, TimeoutDecorator()._sigalrm_handler)
+        signal.signal(signal.SIGTERM, lambda *_: None)
+        assert parallel_map(signal.getsignal, [signal.SIGALRM, signal.SIGTERM]) == [signal.SIG_DFL] * 2
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
