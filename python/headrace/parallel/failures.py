@@ -1,7 +1,9 @@
-"""An exception of a worker, on its way to the parent: as itself if it survives the way, else as text."""
+"""An exception of a worker, on its way to the parent: as itself if it survives the way, else as one of a class that it is derived
+from, else as text."""
 
 from __future__ import annotations
 
+import contextlib
 import copyreg
 import pickle
 from types import FunctionType
@@ -11,7 +13,7 @@ from typing import Any, Callable, List, NamedTuple, Optional
 class Failure(NamedTuple):
     """Of builtin types only: reading it cannot fail."""
 
-    pickled: Optional[bytes]  # None if it cannot be pickled
+    pickled: Optional[bytes]  # itself or, if that cannot be pickled, what is nearest to it; None if that says nothing
     text: str  # its type and message
     trace: str  # as Python prints it, without the frames of the worker itself
 
@@ -24,7 +26,7 @@ def described(error: BaseException) -> Failure:
         trace = "".join(traceback.format_exception(type(error), error, frames))
     except Exception:
         trace = said(error)
-    return Failure(_pickled(error), said(error), trace)
+    return Failure(_pickled(error) or _pickled_stand_in(error), said(error), trace)
 
 
 def restored(pickled: bytes) -> Any:
@@ -57,6 +59,20 @@ def _pickled(error: BaseException) -> Optional[bytes]:
                 return pickled
         except Exception:
             continue
+    return None
+
+
+def _pickled_stand_in(error: BaseException) -> Optional[bytes]:
+    """Of the nearest class above its own: so `except` in the caller finds it. Not of those that all errors have in common."""
+    for kind in type(error).__mro__[1:]:
+        if kind in (Exception, BaseException) or not issubclass(kind, BaseException):
+            continue
+        for args in (error.args, (str(error),)):
+            with contextlib.suppress(Exception):
+                stand_in = _rebuilt(kind, args)
+                pickled = _pickled(stand_in)
+                if pickled is not None and str(stand_in) == str(error):
+                    return pickled
     return None
 
 

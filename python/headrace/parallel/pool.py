@@ -508,7 +508,8 @@ def _is_for_workers(number: int, handler: Any) -> bool:
     All others are for this process: Ctrl-C and SIGTERM come to all processes of a step, and each worker would do again what is to
     be done once.
     """
-    return number == signal.SIGALRM and callable(handler) and not str(getattr(handler, "__module__", "")).startswith(__name__.partition(".")[0] + ".")
+    is_own = str(getattr(handler, "__module__", "")).startswith(__name__.partition(".")[0] + ".")
+    return number == signal.SIGALRM and callable(handler) and not is_own
 
 
 def _fork_quietly() -> int:

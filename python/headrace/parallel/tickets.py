@@ -1,7 +1,8 @@
 """The queue of a call over a sequence: a pipe of positions that all workers read from.
 
 Whoever is free takes the next ticket, so no worker waits for the parent between chunks. A worker that has more to do than was
-planned puts tickets for what it has not begun, so none holds items that another could run. A ticket is one record of a pipe: reads and writes of it are whole.
+planned puts tickets for what it has not begun, so none holds items that another could run. A ticket is one record of a pipe:
+reads and writes of it are whole.
 """
 
 from __future__ import annotations

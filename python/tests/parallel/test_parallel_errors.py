@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import types
 from typing import Any, Callable, Iterator, List
 
@@ -89,6 +90,39 @@ def test_an_item_that_cannot_be_had_raises_what_the_iterable_raises(error: Excep
     with pytest.raises(type(error)) as caught:
         parallel_map(abs, Rows(error), max_parallel=2)
     assert caught.value is error
+
+
+class WithLock(FileNotFoundError):
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.lock = threading.Lock()
+
+
+class Made(Code):
+    def __new__(cls, one: int, two: int) -> Any:
+        return super().__new__(cls, one)
+
+    def __init__(self, one: int, two: int) -> None:
+        super().__init__(one + two)
+
+
+def local_error() -> Exception:
+    class Local(ValueError):
+        def __str__(self) -> str:
+            return "said by itself"
+
+    return Local("a text")
+
+
+@pytest.mark.parametrize("error, kind", [
+    (WithLock(2, "No such file", "name"), FileNotFoundError), (Made(1, 2), Code), (local_error(), ValueError),
+], ids=lambda value: getattr(value, "__name__", type(value).__name__))
+def test_an_exception_that_cannot_be_pickled_is_one_of_the_class_above(error: Exception, kind: Any) -> None:
+    with pytest.raises(kind) as caught:
+        parallel_map(fail_with(error), [1])
+    assert type(caught.value) is kind and str(caught.value) == str(error)
+    assert isinstance(caught.value.__cause__, WorkerTraceback)
+    assert type(error).__name__ in caught.value.__cause__.text
 
 
 class FailsElsewhere:
