@@ -35,6 +35,7 @@ class WholeLines(io.RawIOBase):
         self._fd = fd
         self._lock_fd = lock_fd
         self._rest = b""
+        self._before = b"\x1b[K" if os.isatty(fd) else b""  # erases the progress line behind the cursor
 
     def writable(self) -> bool:
         return True
@@ -52,7 +53,7 @@ class WholeLines(io.RawIOBase):
         whole, newline, rest = (self._rest + bytes(data)).rpartition(b"\n")
         self._rest = rest
         if newline:
-            self._write_out(whole + newline)
+            self._write_out(self._before + whole + newline)
         return len(data)
 
     def flush_rest(self) -> None:
@@ -74,9 +75,13 @@ class WholeLines(io.RawIOBase):
                 fcntl.lockf(self._lock_fd, fcntl.LOCK_UN)
 
 
+def in_worker() -> bool:
+    return _shared_lock_fd >= 0
+
+
 def new_lock() -> int:
     """For the workers of one call; -1 in a worker, whose own workers share its lock."""
-    return -1 if _shared_lock_fd >= 0 else memory_file("parallel_map_lines")
+    return -1 if in_worker() else memory_file("parallel_map_lines")
 
 
 def whole_lines(lock_fd: int) -> Dict[str, TextIO]:

@@ -150,6 +150,7 @@ class Pool:
         while True:
             self._hand_out()
             if self._source.done == self._source.handed_out and not self._source.left:
+                self._progress.clear()  # Before workers print, as they leave, what has no newline.
                 return
             if not self._workers:
                 raise WorkerDied("%s: all workers have left before all items were done; does a thread or an exit handler of the "
@@ -158,6 +159,8 @@ class Pool:
                 values = self._loaded(message)
                 self._source.done += message.count
                 self._progress.done(message.count)
+                if not self._gathers:
+                    self._progress.clear()
                 yield from enumerate(values, message.first)
 
     def _arrived(self) -> List[messages.Message]:

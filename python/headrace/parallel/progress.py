@@ -1,4 +1,7 @@
-"""A line that says how far a long call is; on a terminal only, so that logs do not fill with it."""
+"""A line that says how far a long call is; on a terminal only, so that logs do not fill with it.
+
+The cursor is left at its beginning, so what is printed meanwhile takes its place; workers also erase the rest of it (output.py).
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import sys
 import time
 from typing import Optional
 
+from . import output
 from .held import Held
 
 SHOWN_AFTER_S = 2.0
@@ -19,7 +23,8 @@ class Progress:
         self._done = 0
         self._began = time.monotonic()
         self._shown = False
-        self._terminal = _stderr_is_terminal()
+        self._drawn_at = 0.0
+        self._terminal = not output.in_worker() and _stderr_is_terminal()  # Of nested calls, the outermost has a line.
 
     def done(self, count: int) -> None:
         self._done += count
@@ -29,16 +34,21 @@ class Progress:
         return REDRAWN_EVERY_MS if self._terminal else None
 
     def show(self) -> None:
-        passed = time.monotonic() - self._began
-        if not self._terminal or passed < SHOWN_AFTER_S:
+        if not self._terminal:
             return
+        now = time.monotonic()
+        passed = now - self._began
+        if passed < SHOWN_AFTER_S or now - self._drawn_at < REDRAWN_EVERY_MS / 1000:
+            return
+        self._drawn_at = now
         of = "" if self._total is None else "/%d" % self._total
-        self._draw("\r%s: %d%s items, %.0f s\x1b[K" % (self._name, self._done, of, passed))
+        self._draw("\r%s: %d%s items, %.0f s\x1b[K\r" % (self._name, self._done, of, passed))
         self._shown = True
 
     def clear(self) -> None:
+        """Also before the caller gets a result, which it may print."""
         if self._shown and self._terminal:
-            self._draw("\r\x1b[K")
+            self._draw("\x1b[K")
         self._shown = False
 
     def _draw(self, text: str) -> None:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import pty
+import re
 import sys
-from typing import Any, Callable
+from pathlib import Path
+from typing import Any, Callable, List
 
 import pytest
 
@@ -152,3 +157,65 @@ def test_a_terminal_that_is_gone_does_not_end_the_call(monkeypatch: pytest.Monke
     progress.show()
     assert progress.wait_ms() is None
     progress.clear()
+
+
+ON_A_TERMINAL = """
+import sys
+from headrace.parallel import parallel_imap_unordered, parallel_map, progress
+
+progress.SHOWN_AFTER_S, progress.REDRAWN_EVERY_MS = 0.0, 10
+
+def work(x):
+    import time
+    time.sleep(0.1)
+    print("item", x, flush=True)
+    return x
+
+%s
+"""
+
+
+def shown_by(script: str) -> List[str]:
+    """The lines of a terminal of 80 columns after a script has run on it: \\r, \\n and erasing to the end of a line."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.environ["PYTHONPATH"] = str(Path(__file__).resolve().parents[2])
+        os.execv(sys.executable, [sys.executable, "-c", ON_A_TERMINAL % script])
+    said = b""
+    with contextlib.suppress(OSError):  # the end of a terminal
+        while said.count(b"\n") < 1000:
+            said += os.read(terminal, 4096)
+    os.close(terminal)
+    assert os.waitpid(pid, 0)[1] == 0
+    assert "parallel" in said.decode()
+    lines, line, column = [], "", 0
+    for piece in re.findall(r"\x1b\[K|.|\n", said.decode().replace("\r\n", "\n"), re.DOTALL):
+        if piece == "\n":
+            lines.append(line.rstrip())
+            line, column = "", 0
+        elif piece == "\r":
+            column = 0
+        elif piece == "\x1b[K":
+            line = line[:column]
+        else:
+            line = line[:column].ljust(column) + piece + line[column + 1:]
+            column += 1
+    return lines + [line] if line else lines
+
+
+def test_lines_of_workers_take_the_place_of_the_progress_line() -> None:
+    assert sorted(shown_by("parallel_map(work, range(6), max_parallel=2)")) == ["item %d" % x for x in range(6)]
+
+
+def test_lines_of_the_caller_take_the_place_of_the_progress_line() -> None:
+    lines = shown_by("for x in parallel_imap_unordered(lambda x: __import__('time').sleep(0.1), range(6), max_parallel=2): print('got', x)")
+    assert lines == ["got None"] * 6
+
+
+def test_the_progress_line_takes_nothing_away() -> None:
+    assert shown_by("parallel_map(lambda x: [__import__('time').sleep(0.1), print('last', end='')], [1])") == ["last"]
+
+
+def test_nested_calls_show_no_line_of_their_own() -> None:
+    lines = shown_by("parallel_map(lambda x: parallel_map(work, range(3), max_parallel=1), range(2), max_parallel=2)")
+    assert sorted(lines) == ["item 0", "item 0", "item 1", "item 1", "item 2", "item 2"]
