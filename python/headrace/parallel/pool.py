@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import mmap
+import operator
 import os
 import select
 import signal
@@ -52,10 +53,8 @@ def run(func: Callable[[Any], Any], iterable: Iterable[Any], max_parallel: Optio
     """
     if not callable(func):
         raise TypeError("%s needs a function, not %s" % (name, type(func).__name__))
-    if max_parallel is not None and max_parallel < 1:
-        raise ValueError("%s: max_parallel is at least 1, not %r" % (name, max_parallel))
+    workers_max = cpus.usable_cpus() if max_parallel is None else _whole(max_parallel, name)
     source = Source(iterable)
-    workers_max = max_parallel or cpus.usable_cpus()
     if source.length is not None:
         workers_max = min(workers_max, source.length)
     pool = Pool(func, source, workers_max, name, gathers)
@@ -73,6 +72,18 @@ def run(func: Callable[[Any], Any], iterable: Iterable[Any], max_parallel: Optio
                     pool.end()
                 finally:
                     pool.end()
+
+
+def _whole(max_parallel: Any, name: str) -> int:
+    try:
+        if isinstance(max_parallel, bool):
+            raise TypeError
+        number = operator.index(max_parallel)
+    except TypeError:
+        raise TypeError("%s: max_parallel is a whole number, not %r" % (name, max_parallel)) from None
+    if number < 1:
+        raise ValueError("%s: max_parallel is at least 1, not %r" % (name, max_parallel))
+    return number
 
 
 class Seat:

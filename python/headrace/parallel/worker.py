@@ -7,7 +7,7 @@ import os
 import socket
 import sys
 import time
-from typing import Any, Callable, Deque, NoReturn, Optional, Sequence
+from typing import Any, Callable, Deque, List, NoReturn, Optional, Sequence
 
 from . import failures, messages, output
 from .tickets import Tickets
@@ -42,6 +42,7 @@ class Worker:
         self._at = at
         self._waiting: Deque[messages.Message] = collections.deque()  # came while an answer was awaited
         self._may_hold = True
+        self._kept: List[Any] = []  # results whose end means something, such as that of a file: it is not this process's to cause
 
     def serve_tickets(self, tickets: Tickets, sequence: Sequence[Any], workers: int) -> None:
         """Runs items of `sequence` as long as there are tickets."""
@@ -92,6 +93,8 @@ class Worker:
                 self._leave_forks(error)
                 self._send(position, batch, time.perf_counter_ns() - began)
                 self._tell(messages.UNPICKLABLE, position, (failures.type_name(value), failures.said(error)))
+            if hasattr(type(value), "__del__"):
+                self._kept.append(value)
             del value
             now = time.perf_counter_ns()
             if large is not None:

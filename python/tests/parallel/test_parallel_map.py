@@ -320,6 +320,30 @@ def test_wrong_arguments_are_said() -> None:
         parallel_map(3, [1])  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("wrong, error", [(0, ValueError), (-1, ValueError), (2.0, TypeError), (float("nan"), TypeError), (True, TypeError),
+                                          ("2", TypeError)])
+def test_a_wrong_number_of_workers_is_said(wrong: Any, error: Any) -> None:
+    for items in (range(3), iter(range(3))):
+        with pytest.raises(error, match="parallel_map: max_parallel is .*, not .*%s" % wrong):
+            parallel_map(abs, items, max_parallel=wrong)
+
+
+class File:
+    """Removes what it stands for at its end."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        open(path, "w").close()
+
+    def __del__(self) -> None:
+        os.unlink(self.path)
+
+
+def test_a_result_does_not_end_in_its_worker(tmp_path: Path) -> None:
+    files = parallel_map(lambda x: File(str(tmp_path / str(x))), range(6), max_parallel=2)
+    assert [os.path.exists(file.path) for file in files] == [True] * 6
+
+
 @pytest.mark.parametrize("seed", range(int(os.environ.get("HEADRACE_PARALLEL_ROUNDS", "60"))))
 def test_whatever_happens_to_workers_nothing_hangs(seed: int) -> None:
     """Kills, crashes, hangs that are interrupted, exits and errors, by seed; `nothing_left` looks at what remains."""
