@@ -177,6 +177,7 @@ class Pool:
     def _arrived(self) -> List[messages.Message]:
         """Waits; returns what came, errors and deaths raised. Results that came before a death are not lost: it shows again."""
         came: List[messages.Message] = []
+        self._progress.show()
         for fd, _ in self._poll.poll(self._wait_ms()):
             child = self._of_fd.get(fd)
             if child is None:
@@ -193,7 +194,6 @@ class Pool:
             self._receive_all(child, came)
             if not came:
                 self._died(child)
-        self._progress.show()
         return came
 
     def _wait_ms(self) -> Optional[int]:
