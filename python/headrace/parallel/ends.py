@@ -1,4 +1,4 @@
-"""How workers end: waiting for one, killing one with what it has started, and what is said of one that died."""
+"""How workers end: waiting for one, killing one and what it has started, and what is said of one that died."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import select
 import signal
 import time
-from typing import List, Optional
+from typing import List, Optional, Tuple
 
 from ..cgroups import MEMBERSHIP, ROOT, group_files
 from .system import process_fd
@@ -52,17 +52,30 @@ def _is_over(pid: int) -> bool:
         return True
 
 
-def kill(pid: int, pidfd: int) -> None:
-    """With the processes that it has started and not left: they would run on, and hold the step's output open."""
-    started = _descendants(pid)
-    with contextlib.suppress(ProcessLookupError):
+class Started:
+    """The processes that a worker has started and not left: they would run on after it, and hold the step's output open."""
+
+    def __init__(self, pid: int) -> None:
+        self._processes: List[Tuple[int, int]] = []  # pid and descriptor
+        for descendant in _descendants(pid):
+            with contextlib.suppress(OSError):
+                self._processes.append((descendant, process_fd(descendant)))
+
+    def kill(self) -> None:
+        for pid, fd in self._processes:
+            send(pid, fd, signal.SIGKILL)
+            if fd >= 0:
+                os.close(fd)
+        self._processes = []
+
+
+def send(pid: int, pidfd: int, number: int) -> None:
+    """A signal, if the process has not ended."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         if pidfd >= 0 and hasattr(signal, "pidfd_send_signal"):
-            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+            signal.pidfd_send_signal(pidfd, number)
         else:
-            os.kill(pid, signal.SIGKILL)
-    for descendant in started:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.kill(descendant, signal.SIGKILL)
+            os.kill(pid, number)
 
 
 def how(code: Optional[int]) -> str:

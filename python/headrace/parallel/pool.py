@@ -41,6 +41,10 @@ AHEAD_BELOW_NS = 500_000
 # A large item of an iterator is inherited by a new worker, in the place of an idle one, where that is cheaper than copying it.
 INHERIT_ABOVE_BYTES = 4 << 20
 COPY_NS_PER_BYTE = 0.7
+# So long a worker that is ended early has for what the function does in the end. One that is in C code does not heed the interrupt,
+# and is not waited for.
+CLEAN_UP_S = 1.0
+HEED_S = 0.1
 # Workers that have not left by then are told again: the one that was to hand it on may have been killed.
 LEAVE_MS = 1000
 
@@ -87,10 +91,10 @@ def _whole(max_parallel: Any, name: str) -> int:
 
 
 class Seat:
-    """What is made for a worker before it is forked: a link, and `at`, the position it is working on (-1: none), in shared memory."""
+    """What is made for a worker before it is forked: a link, and shared memory: see Worker."""
 
     def __init__(self) -> None:
-        self.at = memoryview(mmap.mmap(-1, 8)).cast("q")
+        self.at = memoryview(mmap.mmap(-1, 16)).cast("q")
         self.at[0] = -1
         self.ours, self.theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.ours.setblocking(False)
@@ -104,6 +108,7 @@ class Child:
         self.link = seat.ours
         self.at = seat.at
         self.pidfd = ends.watched(pid)
+        self.started: List[ends.Started] = []  # when it was told to end
         self.given: List[Chunk] = []  # of an iterator, not done yet
 
     def fds(self) -> List[int]:
@@ -136,6 +141,8 @@ class Pool:
         self._parent: Optional[Parent] = None
         self._may_be_given_back = False  # whether there are tickets of which a worker may put parts again
         self._told_to_leave = False
+        self._told_to_clean_up = False
+        self._heed_interrupts = signal.getsignal(signal.SIGINT) != signal.SIG_IGN
         self._ended = False
         self._item_ns: Optional[float] = None
         self._fork_ns = 0  # of the last fork
@@ -386,6 +393,8 @@ class Pool:
                 handler = held.replaced(signal_number)
                 if handler not in (signal.SIG_DFL, signal.SIG_IGN):
                     signal.signal(signal_number, handler if _is_for_workers(signal_number, handler) else signal.SIG_DFL)
+            if self._heed_interrupts:
+                signal.signal(signal.SIGINT, worker.Interrupt(seats[number].at))
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             assert self._parent is not None
             link = Link(seats[number].theirs, self._parent)
@@ -445,17 +454,23 @@ class Pool:
                 tickets.put_end()
 
     def end(self) -> None:
-        """Kills the workers that still run. Nothing is left behind when it returns.
+        """Ends the workers that still run. Nothing is left behind when it returns.
 
         In a process that the user has forked this is a copy, and the workers are not its children: it lets go of them.
         """
         if self._ended:
             return
         ours = os.getpid() == self._pid
+        if ours and not self._told_to_clean_up:
+            self._told_to_clean_up = True
+            self._clean_up([child for child in self._workers.values() if not child.ended(0)])
         with Held():
             for child in self._workers.values():
                 if ours and not child.ended(0):
-                    ends.kill(child.pid, child.pidfd)
+                    child.started += [ends.Started(child.pid)]
+                    ends.send(child.pid, child.pidfd, signal.SIGKILL)
+                for started in child.started:
+                    started.kill()
             for child in list(self._workers.values()):
                 if ours:
                     self._reap(child)
@@ -472,6 +487,23 @@ class Pool:
             if ours:
                 self._progress.clear()
             self._ended = True
+
+    def _clean_up(self, children: List[Child]) -> None:
+        """A moment for `finally` and `with` of the function. It ends early when all have left, or by a signal: then they are killed."""
+        if not self._heed_interrupts:
+            return
+        with Held():
+            for child in children:
+                child.started += [ends.Started(child.pid)]
+                with contextlib.suppress(OSError):  # It has gone.
+                    child.link.shutdown(socket.SHUT_RDWR)  # Nothing that it sends is waited for.
+                ends.send(child.pid, child.pidfd, signal.SIGINT)
+        began = time.monotonic()
+        for child in children:
+            child.ended(_ms_until(began + HEED_S))
+        for child in children:
+            if child.at[1]:
+                child.ended(_ms_until(began + CLEAN_UP_S))
 
     # ---- what went wrong
 
@@ -514,6 +546,10 @@ class Pool:
         if code == -signal.SIGKILL and ends.oom_kills() > self._oom_kills:
             text += ". The kernel has killed processes of this control group for want of memory: fewer workers (max_parallel) need less"
         raise WorkerDied(text, position if position >= 0 else None, code or 0)
+
+
+def _ms_until(instant: float) -> int:
+    return max(0, int(1000 * (instant - time.monotonic())))
 
 
 def _is_for_workers(number: int, handler: Any) -> bool:

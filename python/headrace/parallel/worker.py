@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import os
+import signal
 import socket
 import sys
 import time
@@ -23,6 +24,18 @@ class ItemFailed(Exception):
     """An item could not be done; what is to be told has been sent."""
 
 
+class Interrupt:
+    """The handler of SIGINT in a worker: interrupts `func` once, however often it comes, so that `func` can clean up in peace."""
+
+    def __init__(self, at: "memoryview[int]") -> None:
+        self._at = at
+
+    def __call__(self, number: int, frame: Any) -> None:
+        if not self._at[1]:
+            self._at[1] = 1
+            raise KeyboardInterrupt
+
+
 class InAFork(BaseException):
     """This process is one that `func` has forked: it has no part in the call. `error` is what has ended `func` in it, if anything."""
 
@@ -32,7 +45,8 @@ class InAFork(BaseException):
 
 
 class Worker:
-    """One worker process. `at` is memory shared with the parent: the position it is working on, -1 between items."""
+    """One worker process. `at` is memory shared with the parent: the position it is working on, -1 between items; and whether it has
+    been interrupted."""
 
     def __init__(self, func: Callable[[Any], Any], seed: Callable[[int], None], link: socket.socket, at: "memoryview[int]") -> None:
         self._pid = os.getpid()
@@ -181,10 +195,16 @@ def main(serve: Callable[[], None]) -> NoReturn:
         code = _code_of_fork(fork.error)
     except (BrokenPipeError, ConnectionError):
         code = 1  # The parent is gone or has lost interest.
-    except BaseException:
-        import traceback
+    except KeyboardInterrupt:
+        # Between two items.
+        output.flush_all()
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
+    except BaseException as error:
+        if not isinstance(error.__context__, KeyboardInterrupt):  # Else nobody waits for what could not be sent.
+            import traceback
 
-        traceback.print_exc()
+            traceback.print_exc()
     finally:
         output.flush_all()
         os._exit(code)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import gc
+import itertools
 import os
 import select
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -468,3 +471,99 @@ def test_handlers_of_the_step_are_not_run_in_workers() -> None:
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
+
+
+def cleaning(folder: Path, work: Callable[[int], None]) -> Callable[[int], None]:
+    """With a temporary folder for each item."""
+
+    def wrapped(x: int) -> None:
+        with tempfile.TemporaryDirectory(dir=folder):
+            while len(os.listdir(folder)) < 2:
+                time.sleep(0.01)
+            work(x)
+
+    return wrapped
+
+
+@pytest.mark.parametrize("items", [range(2), iter(range(2))], ids=["sequence", "iterator"])
+def test_a_function_cleans_up_when_another_item_fails(items: Any, tmp_path: Path) -> None:
+    began = time.monotonic()
+    with pytest.raises(ZeroDivisionError):
+        parallel_map(cleaning(tmp_path, lambda x: signal.pause() if x else 1 // x), items, max_parallel=2)
+    assert os.listdir(tmp_path) == []
+    assert time.monotonic() - began < pool.CLEAN_UP_S
+
+
+@pytest.mark.parametrize("whom", ["the parent", "all"])
+def test_a_function_cleans_up_when_the_call_is_interrupted(whom: str, tmp_path: Path, start: Start) -> None:
+    script = """
+import os, signal, sys, tempfile, time
+from headrace.parallel import parallel_map
+signal.signal(signal.SIGINT, signal.default_int_handler)
+os.setpgid(0, 0)
+def work(x):
+    with tempfile.TemporaryDirectory(dir=%r):
+        try:
+            print("begun", flush=True)
+            time.sleep(60)
+        finally:
+            time.sleep(0.2)
+try:
+    parallel_map(work, range(2), max_parallel=2)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    with start(script % str(tmp_path)) as program:
+        assert program.stdout is not None
+        assert [program.stdout.readline() for _ in range(2)] == ["begun\n"] * 2
+        (os.killpg if whom == "all" else os.kill)(program.pid, signal.SIGINT)
+        said, errors = program.communicate(timeout=10)
+        assert said.endswith("interrupted\n") and errors == ""
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_function_that_does_not_stop_is_killed(tmp_path: Path) -> None:
+    def work(x: int) -> None:
+        if x == 0:
+            raise ValueError
+        while True:
+            with contextlib.suppress(KeyboardInterrupt):
+                time.sleep(60)
+
+    began = time.monotonic()
+    with pytest.raises(ValueError):
+        parallel_map(work, range(2), max_parallel=2)
+    assert time.monotonic() - began < 5 * pool.CLEAN_UP_S
+
+
+def test_a_function_in_c_code_is_not_waited_for() -> None:
+    def work(x: int) -> None:
+        if x == 0:
+            raise ValueError
+        sum(itertools.repeat(1, 10**9))
+
+    began = time.monotonic()
+    with pytest.raises(ValueError):
+        parallel_map(work, range(2), max_parallel=2)
+    assert time.monotonic() - began < pool.CLEAN_UP_S
+
+
+def test_a_second_interrupt_ends_the_cleaning_up() -> None:
+    parent = os.getpid()
+
+    def work(x: int) -> None:
+        try:
+            os.kill(parent, signal.SIGINT)
+            time.sleep(60)
+        finally:
+            os.kill(parent, signal.SIGINT)
+            time.sleep(60)
+
+    pool.CLEAN_UP_S, before = 30.0, pool.CLEAN_UP_S
+    began = time.monotonic()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            parallel_map(work, [1], max_parallel=1)
+    finally:
+        pool.CLEAN_UP_S = before
+    assert time.monotonic() - began < 10
