@@ -63,7 +63,9 @@ class Started:
 
     def kill(self) -> None:
         for pid, fd in self._processes:
+            since = Started(pid)
             send(pid, fd, signal.SIGKILL)
+            since.kill()
             if fd >= 0:
                 os.close(fd)
         self._processes = []

@@ -498,6 +498,7 @@ class Pool:
                 with contextlib.suppress(OSError):  # It has gone.
                     child.link.shutdown(socket.SHUT_RDWR)  # Nothing that it sends is waited for.
                 ends.send(child.pid, child.pidfd, signal.SIGINT)
+                child.started += [ends.Started(child.pid)]  # It may have been starting one just then.
         began = time.monotonic()
         for child in children:
             child.ended(_ms_until(began + HEED_S))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import functools
 import os
 import random
@@ -344,41 +346,82 @@ def test_a_result_does_not_end_in_its_worker(tmp_path: Path) -> None:
     assert [os.path.exists(file.path) for file in files] == [True] * 6
 
 
-@pytest.mark.parametrize("seed", range(int(os.environ.get("HEADRACE_PARALLEL_ROUNDS", "60"))))
-def test_whatever_happens_to_workers_nothing_hangs(seed: int) -> None:
+@pytest.fixture
+def grandchildren() -> Iterator[None]:
+    """What workers start becomes a child of this process when they end: so `nothing_left` sees it."""
+    set_child_subreaper = 36
+    libc = ctypes.CDLL(None)
+    libc.prctl(set_child_subreaper, 1, 0, 0, 0)
+    yield
+    until = time.monotonic() + 5  # Who has been killed may need a moment to end.
+    with contextlib.suppress(ChildProcessError):
+        while time.monotonic() < until:
+            if os.waitpid(-1, os.WNOHANG)[0] == 0:
+                time.sleep(0.01)
+    libc.prctl(set_child_subreaper, 0, 0, 0, 0)
+
+
+@pytest.mark.parametrize("seed", range(int(os.environ.get("HEADRACE_PARALLEL_ROUNDS", "100"))))
+def test_whatever_happens_to_workers_nothing_hangs(seed: int, grandchildren: None) -> None:
     """Kills, crashes, hangs that are interrupted, exits and errors, by seed; `nothing_left` looks at what remains."""
     chance = random.Random(seed)
-    what = chance.choice(["kill", "exit", "raise", "interrupt", "alarm", "none"])
-    at, items, workers = chance.randrange(12), chance.randrange(1, 24), chance.randrange(1, 5)
-    size, lazily = chance.choice([0, 100_000]), chance.choice([True, False])
+    what = chance.choice(["kill", "exit", "raise", "interrupt", "alarm", "leave", "none"])
+    at, count, workers = chance.randrange(12), chance.randrange(1, 24), chance.randrange(1, 5)
+    size, items = chance.choice([0, 100_000]), chance.choice(["sequence", "iterator", "not picklable"])
+    form = chance.choice(["map", "unordered", "nested", "beside another thread's"])
+    starts = what in ("interrupt", "alarm") and chance.choice([True, False])
+    number = chance.choice([signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM])
     parent = os.getpid()
 
     def ring(*_: Any) -> None:
         raise TimeoutError
 
-    def work(x: int) -> Tuple[int, bytes]:
+    def work(x: Any) -> Tuple[int, bytes]:
+        x = x.number if isinstance(x, Unpicklable) else x
         if x == at:
+            if starts and os.fork() == 0:
+                time.sleep(60)
+                os._exit(0)
             if what == "kill":
-                os.kill(os.getpid(), chance.choice([signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM]))
+                os.kill(os.getpid(), number)
             if what == "exit":
                 os._exit(1)
             if what == "raise":
                 raise ValueError(x)
-            if what == "interrupt":
-                os.kill(parent, signal.SIGINT)
+            if what in ("interrupt", "alarm"):
+                os.kill(parent, signal.SIGINT if what == "interrupt" else signal.SIGALRM)
                 time.sleep(60)
-            if what == "alarm":
-                os.kill(parent, signal.SIGALRM)
-                time.sleep(60)
+            if what == "leave" and os.fork() == 0:
+                sys.exit(1)
         return x, bytes(size)
 
+    def run() -> Any:
+        given: Any = range(count)
+        if items != "sequence":
+            given = (Unpicklable(x) if items == "not picklable" else x for x in given)
+        if form == "unordered":
+            return sorted(parallel_imap_unordered(work, given, max_parallel=workers))
+        return parallel_map(
+            work if form != "nested" else lambda x: parallel_map(work, [x, x], max_parallel=2)[1], given, max_parallel=workers)
+
+    def ticking() -> None:
+        for _ in range(5):
+            others.append(parallel_map(lambda x: [time.sleep(0.001), x][1], range(20), max_parallel=2))
+
+    others: List[Any] = []
+    thread = threading.Thread(target=ticking)
     before = signal.signal(signal.SIGALRM, ring)
     try:
-        got = parallel_map(work, iter(range(items)) if lazily else range(items), max_parallel=workers)
+        if form == "beside another thread's":
+            thread.start()
+        got = run()
     except (WorkerDied, ValueError, KeyboardInterrupt, TimeoutError):
-        assert at < items and what != "none"
+        assert at < count and what not in ("none", "leave")
     else:
-        assert got == [(x, bytes(size)) for x in range(items)]
-        assert at >= items or what == "none"
+        assert got == [(x, bytes(size)) for x in range(count)]
+        assert at >= count or what in ("none", "leave")
     finally:
         signal.signal(signal.SIGALRM, before)
+        if thread.ident is not None:
+            thread.join()
+    assert others == ([list(range(20))] * 5 if form == "beside another thread's" else [])
