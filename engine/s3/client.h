@@ -63,12 +63,12 @@ struct Listed {
   std::optional<WallTime> last_modified;
 };
 
-/// An object being read from its beginning, several parts ahead. One thread at a time. Dropping it ends the transfer.
+/// An object being read from its beginning, several pieces ahead. One thread at a time. Dropping it ends the transfer.
 class Reader {
  public:
   virtual ~Reader() = default;
   [[nodiscard]] virtual const Info& info() const = 0;
-  /// Up to buffer.size() next bytes; 0 at the end, when the length was right and so was the checksum if S3 gave one.
+  /// Up to buffer.size() next bytes; 0 at the end. Of the pieces S3 tells only the length: who reads compares the whole.
   virtual Result<std::size_t> read(std::span<char> buffer) = 0;
 };
 
@@ -76,7 +76,8 @@ class Reader {
 /// client's own threads, on kept connections.
 ///
 /// Lost connections, 429 and 5xx are repeated with jittered, growing pauses until `Settings::patience` is over, and meanwhile
-/// fewer requests are sent at once. What comes back shorter than announced, or with another checksum, is fetched once more.
+/// fewer requests are sent at once. What comes back shorter than announced, or with another checksum, is fetched once more. Patience
+/// counts for each request: large objects move in pieces.
 /// Errors name bucket and key, S3's own code and text, and what to do next. Kinds: `missing` (no such object or bucket), `denied`
 /// (403, no credentials: the error tells what was tried), `misuse` (bad name, range outside the object, wrong settings),
 /// `retry` (patience is over), `failed`.
