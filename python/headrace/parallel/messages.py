@@ -148,9 +148,8 @@ class _Pieces:
         self.write = pieces.append
 
 
-# What is of such a type cannot change while it waits in a batch: one pickle for all is enough.
-_FIXED = frozenset((type(None), bool, int, float, complex, str, bytes))
-_FIXED_OF_NUMPY = ("bool_", "int64", "int32", "uint8", "float64", "float32")
+_SMALL = frozenset((type(None), bool, int, float, complex))
+_SMALL_OF_NUMPY = ("bool_", "int64", "int32", "uint8", "float64", "float32")
 
 
 class Batch:
@@ -161,30 +160,32 @@ class Batch:
 
     def __init__(self) -> None:
         self.size = 0  # in bytes, of what can be large
-        self._values: List[Any] = []
+        self.values: List[Any] = []
         self._pickled: List[int] = []
         self._buffers: List[memoryview] = []  # of the value that is being added
-        self._fixed = _fixed_types("numpy" in sys.modules)
+        self._small = small_types()
 
     def __len__(self) -> int:
-        return len(self._values)
+        return len(self.values)
 
     def add(self, value: Any) -> Optional[Packed]:
         """Raises what pickling raises. What is large is not taken in, but returned as a batch of its own."""
         kind = type(value)
-        if kind in self._fixed:
-            if kind is bytes or kind is str:
-                if len(value) > INLINE_BYTES:
-                    return pack([value])
-                self.size += len(value)
-            self._values.append(value)
+        if kind in self._small:
+            self.values.append(value)
+            return None
+        if kind is bytes or kind is str:
+            if len(value) > INLINE_BYTES:
+                return pack([value])
+            self.size += len(value)
+            self.values.append(value)
             return None
         self._buffers = []
         pickled = pickle.dumps([value], protocol=5, buffer_callback=self._stays_in_pickle)
         if self._buffers or len(pickled) > INLINE_BYTES:
             return Packed([pickled], self._buffers)
-        self._pickled.append(len(self._values))
-        self._values.append(pickled)
+        self._pickled.append(len(self.values))
+        self.values.append(pickled)
         self.size += len(pickled)
         return None
 
@@ -192,21 +193,26 @@ class Batch:
         """The first `at` values, and the others."""
         parts = Batch(), Batch()
         for part, begin, end in ((parts[0], 0, at), (parts[1], at, len(self))):
-            part._values = self._values[begin:end]
+            part.values = self.values[begin:end]
             part._pickled = [number - begin for number in self._pickled if begin <= number < end]
         return parts
 
     def packed(self) -> Packed:
-        return pack((self._values, self._pickled) if self._pickled else self._values)
+        return pack((self.values, self._pickled) if self._pickled else self.values)
 
     def _stays_in_pickle(self, buffer: pickle.PickleBuffer) -> bool:
         return _stays_in_pickle(buffer, self._buffers)
 
 
+def small_types() -> FrozenSet[type]:
+    """What is of such a type is small, and cannot change while it waits in a batch: one pickle for all is enough."""
+    return _small_types("numpy" in sys.modules)
+
+
 @functools.lru_cache(maxsize=None)
-def _fixed_types(with_numpy: bool) -> FrozenSet[type]:
+def _small_types(with_numpy: bool) -> FrozenSet[type]:
     numpy: Any = sys.modules.get("numpy") if with_numpy else None
-    return _FIXED.union(getattr(numpy, name) for name in _FIXED_OF_NUMPY if hasattr(numpy, name))
+    return _SMALL.union(getattr(numpy, name) for name in _SMALL_OF_NUMPY if hasattr(numpy, name))
 
 
 def send_bare(link: socket.socket, kind: bytes, first: int = 0, count: int = 0) -> None:

@@ -86,6 +86,7 @@ class Worker:
         """
         began = chunk_began = time.perf_counter_ns()
         batch = messages.Batch()
+        small = messages.small_types()
         position = first
         while position < end:
             self._at[0] = position
@@ -102,13 +103,17 @@ class Worker:
                     break
                 self._fail(position, error)
             try:
-                large = batch.add(value)
+                if type(value) in small:  # What `add` does, at less than half the price.
+                    batch.values.append(value)
+                    large = None
+                else:
+                    large = batch.add(value)
+                    if hasattr(type(value), "__del__"):
+                        self._kept.append(value)
             except Exception as error:
                 self._leave_forks(error)
                 self._send(position, batch, time.perf_counter_ns() - began)
                 self._tell(messages.UNPICKLABLE, position, (failures.type_name(value), failures.said(error)))
-            if hasattr(type(value), "__del__"):
-                self._kept.append(value)
             del value
             now = time.perf_counter_ns()
             if large is not None:
