@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import select
 import socket
-from typing import Any, Callable, Dict, Tuple, TypeVar
+from typing import Any, Callable, List, Optional, Tuple, TypeVar
 
 from . import ends
 
@@ -25,25 +25,36 @@ class Parent:
     def __init__(self) -> None:
         self._pid = os.getpid()
         self._fd = ends.watched(self._pid)
-        self._waits: Dict[Tuple[int, int], select.epoll] = {}  # in a worker
+        self._tickets: Optional[select.epoll] = None
 
     def wait(self, fd: int, event: int) -> None:
         """In a worker: until `fd` is ready. Raises ConnectionResetError when the parent has gone."""
-        wait = self._waits.get((fd, event)) or self._new_wait(fd, event)
-        while True:
-            ready = [ready for ready, _ in wait.poll(None if self._fd >= 0 else LOOK_S)]
+        poll = select.poll()
+        poll.register(fd, event)
+        if self._fd >= 0:
+            poll.register(self._fd, select.POLLIN)
+        self._wait(lambda: poll.poll(None if self._fd >= 0 else 1000 * LOOK_S))
+
+    def watch_tickets(self, fd: int) -> None:
+        """In a worker, before `wait_for_tickets`, and before the function can have used up the descriptors."""
+        self._tickets = select.epoll()
+        # A ticket is for one of many workers that wait: to wake all of them would keep the cores busy.
+        self._tickets.register(fd, select.EPOLLIN | select.EPOLLEXCLUSIVE)
+        if self._fd >= 0:
+            self._tickets.register(self._fd, select.EPOLLIN)
+
+    def wait_for_tickets(self) -> None:
+        """As `wait`."""
+        tickets = self._tickets
+        assert tickets is not None
+        self._wait(lambda: tickets.poll(None if self._fd >= 0 else LOOK_S))
+
+    def _wait(self, poll: Callable[[], List[Tuple[int, int]]]) -> None:
+        ready: List[int] = []
+        while not ready:
+            ready = [fd for fd, _ in poll()]
             if self._fd in ready or os.getppid() != self._pid:
                 raise ConnectionResetError("the parent has gone")
-            if ready:
-                return
-
-    def _new_wait(self, fd: int, event: int) -> select.epoll:
-        wait = self._waits[fd, event] = select.epoll()
-        # A ticket is for one of many workers that wait: to wake all of them would keep the cores busy.
-        wait.register(fd, event | select.EPOLLEXCLUSIVE)
-        if self._fd >= 0:
-            wait.register(self._fd, select.EPOLLIN)
-        return wait
 
     def close(self) -> None:
         if self._fd >= 0:
@@ -59,13 +70,13 @@ class Link(socket.socket):
         self._parent = parent
 
     def send(self, *arguments: Any) -> int:
-        return self._patiently(select.EPOLLOUT, super().send, arguments)
+        return self._patiently(select.POLLOUT, super().send, arguments)
 
     def sendmsg(self, *arguments: Any) -> int:
-        return self._patiently(select.EPOLLOUT, super().sendmsg, arguments)
+        return self._patiently(select.POLLOUT, super().sendmsg, arguments)
 
     def recvmsg(self, *arguments: Any) -> Any:
-        return self._patiently(select.EPOLLIN, super().recvmsg, arguments)
+        return self._patiently(select.POLLIN, super().recvmsg, arguments)
 
     def _patiently(self, event: int, call: Callable[..., Answer], arguments: Any) -> Answer:
         while True:

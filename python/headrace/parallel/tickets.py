@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import collections
 import os
-import select
 import struct
 from typing import Deque, Optional, Tuple
 
@@ -48,6 +47,10 @@ class Tickets:
     def full(self) -> bool:
         return bool(self._late)
 
+    def begin(self) -> None:
+        """In a worker."""
+        self._parent.watch_tickets(self._read_fd)
+
     def take(self) -> Optional[Tuple[int, int]]:
         """In a worker: waits for (first position, count); None when there is nothing left."""
         while True:
@@ -55,7 +58,7 @@ class Tickets:
                 record = os.read(self._read_fd, _RECORD.size)
                 break
             except BlockingIOError:
-                self._parent.wait(self._read_fd, select.EPOLLIN)
+                self._parent.wait_for_tickets()
         first, count = _RECORD.unpack(record) if record else (0, 0)
         if count:
             return first, count

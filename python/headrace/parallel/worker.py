@@ -60,6 +60,7 @@ class Worker:
 
     def serve_tickets(self, tickets: Tickets, sequence: Sequence[Any], workers: int) -> None:
         """Runs items of `sequence` as long as there are tickets."""
+        tickets.begin()
         for first, count in iter(tickets.take, None):
             self._run(sequence, 0, first, first + count, lambda rest, end: tickets.give_back(rest, end, 2 * workers))
 

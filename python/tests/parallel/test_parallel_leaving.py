@@ -7,6 +7,7 @@ import errno
 import gc
 import itertools
 import os
+import resource
 import select
 import signal
 import subprocess
@@ -357,6 +358,15 @@ os.kill(os.getpid(), signal.SIGKILL)
 def test_workers_of_calls_in_two_threads_end_with_their_parent(items: str, start: Start) -> None:
     with start(CALLS_IN_TWO_THREADS % items) as program:
         assert program.communicate(timeout=10) == ("", "")  # the last holder of the pipes is gone
+
+
+@pytest.mark.parametrize("items", [range(6), iter(range(6))], ids=["sequence", "iterator"])
+def test_a_function_may_use_up_the_descriptors(items: Any) -> None:
+    def work(x: int) -> bytes:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (8, 8))
+        return bytes(x * 100_000)
+
+    assert list(map(len, parallel_map(work, items, max_parallel=2))) == [x * 100_000 for x in range(6)]
 
 
 def lacks(monkeypatch: pytest.MonkeyPatch, what: str) -> None:
