@@ -1,7 +1,7 @@
 #include "attempt/manifest_cache.h"
 
 #include "store/reader.h"
-#include "store/together.h"
+#include "base/together.h"
 
 namespace headrace::attempt {
 
@@ -40,7 +40,7 @@ loop::Async<Result<std::vector<ManifestPtr>>> ManifestCache::get_all(std::vector
       read[i] = std::move(made);
       return {};
     };
-    HR_TRY(store::together(missing.size(), data.at_once(), read_one));
+    HR_TRY(together(missing.size(), data.at_once(), read_one));
     return read;
   };
   auto read = co_await pool_.run(read_work);

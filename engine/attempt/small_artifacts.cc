@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "store/together.h"
+#include "base/together.h"
 
 namespace headrace::attempt {
 
@@ -39,7 +39,7 @@ Result<std::vector<store::Artifact>> store_small(store::BlobStore& blobs, const 
     stored[i].key = HR_TRY(blobs.put(pickles[i]));
     return {};
   };
-  HR_TRY(store::together(stored.size(), blobs.at_once(), store_one));
+  HR_TRY(together(stored.size(), blobs.at_once(), store_one));
   return stored;
 }
 

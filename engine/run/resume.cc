@@ -7,7 +7,7 @@
 #include "store/local_metadata.h"
 #include "store/reader.h"
 #include "store/run_copies.h"
-#include "store/together.h"
+#include "base/together.h"
 
 namespace headrace::run {
 
@@ -28,7 +28,7 @@ Result<void> fetch_records(store::Backend& data, store::Backend& meta, const Flo
     }
     return {};
   };
-  return store::together(origin.tasks.size(), data.at_once(), fetch);
+  return together(origin.tasks.size(), data.at_once(), fetch);
 }
 
 }  // namespace

@@ -5,16 +5,14 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
-#include <mutex>
 #include <optional>
-#include <system_error>
-#include <thread>
 #include <utility>
 #include <vector>
 
 #include <fmt/format.h>
 
 #include "base/files.h"
+#include "base/together.h"
 #include "s3/checksum.h"
 #include "s3/client_impl.h"
 #include "s3/etag.h"
@@ -62,7 +60,7 @@ enum class Came { whole, replaced, altered };
 class Download {
  public:
   Download(CrtClient& client, const Address& address, const Object& first, int fd)
-      : client_(client), address_(address), first_(first), fd_(fd), group_(client.running()) {}
+      : client_(client), address_(address), first_(first), fd_(fd) {}
 
   /// Bytes `from` to `from + length` of the object, to the place `at` of the file.
   Result<Came> part(std::uint64_t from, std::uint64_t length, std::uint64_t at) {
@@ -93,39 +91,20 @@ class Download {
   }
 
  private:
-  /// By several requests side by side; this thread makes some of them.
+  /// By several requests side by side; none more is begun when there is another version by now (`replaced_`).
   Result<void> pieces(const CrtClient::Piece& all) {
     const std::uint64_t count = (all.length + CrtClient::kPiece - 1) / CrtClient::kPiece;
     crcs_.assign(count, Crc{});
-    {
-      std::vector<std::jthread> others;
-      const std::uint64_t wanted = client_.side_by_side(count);
-      try {
-        while (others.size() + 1 < wanted) others.emplace_back([&] { fetch(all, count); });
-      } catch (const std::system_error&) {  // There are no more threads to be had: those there are do it.
-      }
-      fetch(all, count);
-    }
-    if (error_) return *std::move(error_);
-    return {};
-  }
-
-  void fetch(const CrtClient::Piece& all, std::uint64_t count) {
-    for (std::uint64_t i = next_++; i < count && !over_; i = next_++) {
+    return together(count, client_.side_by_side(count), [&](std::size_t i) -> Result<void> {
+      if (replaced_) return {};
       const std::uint64_t done = i * CrtClient::kPiece;
       const CrtClient::Piece piece{.from = all.from + done, .length = std::min(CrtClient::kPiece, all.length - done), .fd = all.fd,
                                    .at = all.at + done, .crc = all.crc};
-      auto got = client_.get_piece(address_, piece, first_.info.etag, *group_);
-      if (got.ok() && *got) {
-        crcs_[i] = (*got)->received_crc;
-        continue;
-      }
-      const std::lock_guard lock{mutex_};
-      if (over_.exchange(true)) return;  // another one has told why
-      if (got.ok()) replaced_ = true;
-      else error_ = std::move(got).error();
-      group_->stop();
-    }
+      const std::optional<Answer> got = HR_TRY(client_.get_piece(address_, piece, first_.info.etag, client_.running()));
+      if (got) crcs_[i] = got->received_crc;
+      else replaced_ = true;
+      return {};
+    });
   }
 
   /// Of what S3 tells, the etag alone: its other checksums cannot be joined from those of pieces.
@@ -145,13 +124,8 @@ class Download {
   const Address& address_;
   const Object& first_;
   const int fd_;
-  SubGroup group_;
-  std::atomic<std::uint64_t> next_{0};  ///< the next piece that nobody has taken on
-  std::atomic<bool> over_{false};       ///< one was not to be had
   std::vector<Crc> crcs_;
-  std::mutex mutex_;
-  std::optional<Error> error_;
-  bool replaced_ = false;
+  std::atomic<bool> replaced_{false};
 };
 
 /// Where the last bytes of an object begin.

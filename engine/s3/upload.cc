@@ -7,13 +7,12 @@
 #include <cerrno>
 #include <mutex>
 #include <optional>
-#include <system_error>
-#include <thread>
 #include <utility>
 #include <vector>
 
 #include <fmt/format.h>
 
+#include "base/together.h"
 #include "s3/checksum.h"
 #include "s3/client_impl.h"
 #include "s3/documents.h"
@@ -60,8 +59,7 @@ class Upload {
         size_(size),
         part_size_(std::max(CrtClient::kPiece, (size + kPartsMax - 1) / kPartsMax)),
         parts_((size + part_size_ - 1) / part_size_),
-        crcs_(parts_.size()),
-        group_(client.running()) {}
+        crcs_(parts_.size()) {}
 
   /// nullopt when S3 no longer knows of the upload: somebody, or a rule of the bucket, has taken it away.
   Result<std::optional<PutResult>> run() {
@@ -97,38 +95,34 @@ class Upload {
                  .next = "check that the endpoint is a service with S3's interface"};
   }
 
-  /// Each thread has room for one part; the first has it in any case, so that no upload waits for another's.
+  /// As many parts at a time as there is room for; one in any case, so that no upload waits for another's.
   Result<void> send_all() {
-    {
-      std::vector<std::jthread> others;
-      const std::uint64_t wanted = client_.side_by_side(parts_.size());
-      try {
-        while (others.size() + 1 < wanted && client_.buffers().try_take(part_size_)) {
-          taken_ += part_size_;
-          others.emplace_back([this] { send_some(); });
-        }
-      } catch (const std::system_error&) {  // There are no more threads to be had: those there are do it.
-      }
-      send_some();
-    }
-    client_.buffers().give_back(std::exchange(taken_, 0));
-    if (error_) return *std::move(error_);
-    return {};
+    std::uint64_t at_once = 1;
+    while (at_once < client_.side_by_side(parts_.size()) && client_.buffers().try_take(part_size_)) ++at_once;
+    auto sent = together(parts_.size(), at_once, [this](std::size_t i) -> Result<void> {
+      if (gone_) return {};
+      std::string bytes = take_room();
+      bytes.resize(std::min(part_size_, size_ - i * part_size_));
+      HR_TRY(read_part(fd_, i * part_size_, bytes, address_.str()));
+      if (!HR_TRY(send(i, bytes))) gone_ = true;
+      give_room(std::move(bytes));
+      return {};
+    });
+    client_.buffers().give_back((at_once - 1) * part_size_);
+    return sent;
   }
 
-  void send_some() {
-    std::string bytes;
-    for (std::size_t i = next_++; i < parts_.size() && !over_; i = next_++) {
-      bytes.resize(std::min(part_size_, size_ - i * part_size_));
-      auto read = read_part(fd_, i * part_size_, bytes, address_.str());
-      Result<bool> sent = read.ok() ? send(i, bytes) : Result<bool>{std::move(read).error()};
-      if (sent.ok() && *sent) continue;
-      const std::lock_guard lock{mutex_};
-      if (over_.exchange(true)) return;  // another one has told why
-      if (sent.ok()) gone_ = true;
-      else error_ = std::move(sent).error();
-      group_->stop();
-    }
+  /// Memory that another part was sent from, if there is any: fresh memory costs more than the copy into it.
+  std::string take_room() {
+    const std::lock_guard lock{mutex_};
+    if (rooms_.empty()) return {};
+    std::string room = std::move(rooms_.back());
+    rooms_.pop_back();
+    return room;
+  }
+  void give_room(std::string room) {
+    const std::lock_guard lock{mutex_};
+    rooms_.push_back(std::move(room));
   }
 
   /// False when S3 does not know the upload.
@@ -136,7 +130,6 @@ class Upload {
     Request request = client_.request("PUT", address_, fmt::format("partNumber={}&{}", index + 1, of_upload()));
     request.headers.emplace_back("Content-Length", std::to_string(bytes.size()));
     request.body = bytes;
-    request.group = &*group_;
     if (checked()) {
       crcs_[index] = crc_of(kSentCrc, bytes);
       parts_[index].crc = crc_text(crcs_[index]);
@@ -203,15 +196,11 @@ class Upload {
   const std::uint64_t part_size_;
   std::vector<UploadedPart> parts_;
   std::vector<Crc> crcs_;
-  SubGroup group_;
   std::string id_;
   std::string mark_;
-  std::uint64_t taken_ = 0;  ///< of the client's buffers
-  std::atomic<std::size_t> next_{0};  ///< the next part that nobody has taken on
-  std::atomic<bool> over_{false};     ///< one could not be sent
+  std::atomic<bool> gone_{false};  ///< S3 no longer knows of it
   std::mutex mutex_;
-  std::optional<Error> error_;
-  bool gone_ = false;
+  std::vector<std::string> rooms_;
 };
 
 Result<PutResult> upload_parts(CrtClient& client, const Address& address, int fd, std::uint64_t size, const PutOptions& options) {

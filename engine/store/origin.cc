@@ -10,7 +10,7 @@
 #include "base/check.h"
 #include "codec/pickle.h"
 #include "store/reader.h"
-#include "store/together.h"
+#include "base/together.h"
 
 namespace headrace::store {
 namespace {

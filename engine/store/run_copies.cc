@@ -13,7 +13,7 @@
 #include "store/reader.h"
 #include "store/run_copy.h"
 #include "store/tags.h"
-#include "store/together.h"
+#include "base/together.h"
 
 namespace headrace::store {
 namespace {

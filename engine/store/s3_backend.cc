@@ -9,7 +9,7 @@
 #include "store/blob_marker.h"
 #include "store/object_key.h"
 #include "store/s3_objects.h"
-#include "store/together.h"
+#include "base/together.h"
 
 namespace headrace::store {
 namespace {

@@ -1,4 +1,4 @@
-#include "store/together.h"
+#include "base/together.h"
 
 #include <algorithm>
 #include <atomic>
@@ -9,7 +9,7 @@
 #include <thread>
 #include <vector>
 
-namespace headrace::store {
+namespace headrace {
 namespace {
 
 /// Helpers of a process, of all calls together. Each waits for one request, mostly.
@@ -68,4 +68,4 @@ Result<void> together(std::size_t count, std::size_t at_once, const std::functio
   return {};
 }
 
-}  // namespace headrace::store
+}  // namespace headrace

@@ -1,4 +1,4 @@
-#include "store/together.h"
+#include "base/together.h"
 
 #include <atomic>
 #include <condition_variable>
@@ -9,7 +9,7 @@
 
 #include <gtest/gtest.h>
 
-namespace headrace::store {
+namespace headrace {
 namespace {
 
 TEST(Together, DoesEachOnce) {
@@ -81,4 +81,4 @@ TEST(Together, CallsWithinCallsAreBounded) {
 }
 
 }  // namespace
-}  // namespace headrace::store
+}  // namespace headrace
