@@ -1,5 +1,6 @@
 #include "s3/call.h"
 
+#include <algorithm>
 #include <condition_variable>
 #include <mutex>
 #include <utility>
@@ -13,14 +14,16 @@
 #include <aws/s3/s3.h>
 #include <aws/s3/s3_client.h>
 
-#include "base/files.h"
 #include "s3/checksum.h"
 #include "s3/documents.h"
+#include "s3/file_writer.h"
 
 namespace headrace::s3 {
 namespace {
 
 constexpr std::string_view kAgent = "headrace";
+/// What a header says of a body's size is believed up to here; a body may well be larger.
+constexpr std::uint64_t kReserveMax = 64 << 20;
 
 bool is_good(int status) { return status >= 200 && status < 300; }
 
@@ -32,7 +35,7 @@ int error_of(const Request& request, const Answer& answer) {
   }
   // A request that takes long is answered with 200 before it is known how it ends.
   if (request.method == "POST" && !read_error(answer.body).code.empty()) return AWS_ERROR_S3_INVALID_RESPONSE_STATUS;
-  const bool to_check = request.checksum && request.method == "GET";
+  const bool to_check = request.checksum && request.method == "GET" && !answer.too_large;
   return to_check && check_body(answer) == Checked::differs ? AWS_ERROR_S3_RESPONSE_CHECKSUM_MISMATCH : 0;
 }
 
@@ -50,9 +53,9 @@ struct Call::State {
   aws_http_connection* connection = nullptr;
   aws_http_stream* stream = nullptr;
   Answer answer;
-  int receive_fd = -1;
-  std::uint64_t receive_at = 0;
-  bool receive_crc = false;
+  Sink receive;
+  std::optional<std::uint64_t> body_max;
+  bool checksum = false;
   Instant moved{};         ///< when something last went forward
   bool given_up = false;   ///< no step is begun any more
   bool finished = false;
@@ -61,6 +64,7 @@ struct Call::State {
   static void on_connection(aws_http_connection* connection, int error, void* state);
   static int on_headers(aws_http_stream* stream, aws_http_header_block block, const aws_http_header* headers, std::size_t count,
                         void* state);
+  static int on_head_done(aws_http_stream* stream, aws_http_header_block block, void* state);
   static int on_body(aws_http_stream* stream, const aws_byte_cursor* bytes, void* state);
   static void on_complete(aws_http_stream* stream, int error, void* state);
 
@@ -71,10 +75,9 @@ struct Call::State {
 
 void Call::State::sign(const Request& request, const Destination& destination) {
   message = make_message(request);
-  receive_fd = request.receive_fd;
-  receive_at = request.receive_at;
-  receive_crc = request.receive_crc.has_value();
-  if (receive_crc) answer.received_crc.kind = *request.receive_crc;
+  receive = request.receive;
+  body_max = request.body_max;
+  checksum = request.checksum;
   add_header(message.get(), "Host", std::string_view{destination.endpoint}.substr(destination.endpoint.find("://") + 3));
   add_header(message.get(), "User-Agent", kAgent);
   if (request.checksum && request.method == "GET") add_header(message.get(), "x-amz-checksum-mode", "ENABLED");
@@ -126,6 +129,7 @@ void Call::State::on_connection(aws_http_connection* connection, int error, void
       options.request = state.message.get();
       options.user_data = &state;
       options.on_response_headers = on_headers;
+      options.on_response_header_block_done = on_head_done;
       options.on_response_body = on_body;
       options.on_complete = on_complete;
       state.connection = connection;
@@ -153,18 +157,32 @@ int Call::State::on_headers(aws_http_stream* stream, aws_http_header_block block
   return AWS_OP_SUCCESS;
 }
 
+int Call::State::on_head_done(aws_http_stream*, aws_http_header_block block, void* user_data) {
+  State& state = *static_cast<State*>(user_data);
+  if (block != AWS_HTTP_HEADER_BLOCK_MAIN) return AWS_OP_SUCCESS;
+  const std::lock_guard lock{state.mutex};
+  Answer& answer = state.answer;
+  if (!is_good(answer.status)) return AWS_OP_SUCCESS;
+  answer.too_large = state.body_max && answer.announced_size() > *state.body_max;
+  if (answer.too_large) return aws_raise_error(AWS_ERROR_S3_CANCELED);  // ends the connection too
+  const auto given = state.checksum ? given_crc(answer) : std::nullopt;
+  if (given) state.receive.crc = given->kind;
+  if (state.receive.crc) answer.received_crc.kind = *state.receive.crc;
+  return AWS_OP_SUCCESS;
+}
+
 int Call::State::on_body(aws_http_stream*, const aws_byte_cursor* bytes, void* user_data) {
   State& state = *static_cast<State*>(user_data);
   const std::lock_guard lock{state.mutex};
   Answer& answer = state.answer;
   state.moved = now();
-  if (state.receive_fd >= 0 && is_good(answer.status)) {
-    answer.file_error = write_all_at(state.receive_fd, view(*bytes), state.receive_at + answer.received);
+  if (state.receive.file != nullptr && is_good(answer.status)) {
+    if (state.receive.crc) answer.received_crc.add(view(*bytes));
+    answer.file_error = state.receive.file->write(view(*bytes), state.receive.at + answer.received);
     answer.received += bytes->len;
-    if (state.receive_crc) answer.received_crc.add(view(*bytes));
     return answer.file_error == 0 ? AWS_OP_SUCCESS : aws_raise_error(AWS_ERROR_FILE_WRITE_FAILURE);
   }
-  if (answer.body.empty()) answer.body.reserve(answer.announced_size());
+  if (answer.body.empty()) answer.body.reserve(std::min(answer.announced_size(), kReserveMax));
   answer.body += view(*bytes);
   return AWS_OP_SUCCESS;
 }
@@ -174,6 +192,8 @@ void Call::State::on_complete(aws_http_stream* stream, int error, void* user_dat
   aws_http_connection* connection = nullptr;
   {
     const std::lock_guard lock{state.mutex};
+    if (state.answer.received > 0) state.answer.file_error = state.receive.file->flush();
+    if (state.answer.too_large) error = 0;  // all that was wanted has come
     state.stream = nullptr;
     connection = std::exchange(state.connection, nullptr);
   }

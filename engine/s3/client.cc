@@ -193,32 +193,40 @@ Result<std::vector<Listed>> CrtClient::list(const std::string& bucket, const std
   return found;
 }
 
-Result<std::optional<Answer>> CrtClient::get_piece(const Address& address, const Piece& piece, const std::string& etag,
-                                                   StopGroup& group) {
+Result<std::optional<Answer>> CrtClient::get_piece(const Address& address, const Piece& piece, const Info& whole, StopGroup& group) {
   const std::string doing = fmt::format("read `{}`", address.str());
   Request request = this->request("GET", address, "");
   request.headers.emplace_back("Range", range_header({.offset = piece.from, .length = piece.length, .suffix = false}));
-  request.headers.emplace_back("If-Match", etag);
-  request.receive_fd = piece.fd;
-  request.receive_at = piece.at;
-  request.receive_crc = piece.crc;
+  request.headers.emplace_back("If-Match", whole.etag);
+  request.receive = piece.to;
   request.expected = piece.length;
   request.group = &group;
   for (int attempt = 0;; ++attempt) {
     Answer answer = HR_TRY(ask(request, address.bucket, doing));
     if (judge(answer) == Verdict::condition) return std::optional<Answer>{};
     if (judge(answer) != Verdict::good) return error_for(answer, doing, address.bucket);
-    const std::uint64_t came = piece.fd >= 0 ? answer.received : answer.body.size();
-    if (came == piece.length) return std::optional{std::move(answer)};
+    const std::uint64_t came = piece.to.file != nullptr ? answer.received : answer.body.size();
+    const bool same_size = info_of(answer).size == whole.size;
+    if (came == piece.length && same_size) return std::optional{std::move(answer)};
+    if (attempt > 0 && !same_size) return std::optional<Answer>{};
     if (attempt > 0) return damaged(address, fmt::format("{} bytes came of {}, twice in a row", came, piece.length));
   }
 }
 
-Result<Object> CrtClient::get_first(const Address& address) {
-  auto first = get(address, Range{.offset = 0, .length = kFirstPiece, .suffix = false});
-  if (first.ok() || first.error().kind != Kind::misuse) return first;
-  // No range lies in an empty object.
-  return get(address, std::nullopt);
+Result<Answer> CrtClient::get_whole(const Address& address, FileWriter* file) {
+  const std::string doing = fmt::format("read `{}`", address.str());
+  Request request = this->request("GET", address, "");
+  request.checksum = settings_.checksums;
+  request.receive.file = file;
+  request.body_max = kPiece;
+  for (int attempt = 0;; ++attempt) {
+    Answer answer = HR_TRY(ask(request, address.bucket, doing));
+    if (judge(answer) != Verdict::good) return error_for(answer, doing, address.bucket);
+    const std::uint64_t came = file != nullptr ? answer.received : answer.body.size();
+    const bool in_chunks = answer.header("content-length").empty();
+    if (answer.too_large || in_chunks || came == answer.announced_size()) return answer;
+    if (attempt > 0) return damaged(address, fmt::format("{} bytes came of {}, twice in a row", came, answer.announced_size()));
+  }
 }
 
 }  // namespace headrace::s3

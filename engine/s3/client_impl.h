@@ -12,6 +12,7 @@
 #include "s3/client.h"
 #include "s3/connections.h"
 #include "s3/credentials.h"
+#include "s3/file_writer.h"
 #include "s3/md5_together.h"
 #include "s3/pace.h"
 #include "s3/runtime.h"
@@ -48,9 +49,9 @@ class CrtClient final : public Client {
   void stop() override;
   [[nodiscard]] const Settings& settings() const override { return settings_; }
 
-  /// The beginning of an object, at most kFirstPiece of it: most objects are no larger, and then one request has it all.
-  Result<Object> get_first(const Address& address);
-  static constexpr std::uint64_t kFirstPiece = 1 << 20;
+  /// A whole object by one request, into `file` or, when that is nullptr, into memory. Of one larger than kPiece the head of the answer
+  /// alone (`too_large`), which tells the size, the version and the checksum: it is to come in pieces.
+  Result<Answer> get_whole(const Address& address, FileWriter* file);
   /// What larger transfers move in one request.
   static constexpr std::uint64_t kPiece = 8 << 20;
   /// How many requests side by side a transfer of so many pieces is worth.
@@ -60,12 +61,10 @@ class CrtClient final : public Client {
   struct Piece {
     std::uint64_t from = 0;
     std::uint64_t length = 0;
-    int fd = -1;             ///< into this file, at `at`; -1: into memory
-    std::uint64_t at = 0;
-    std::optional<CrcKind> crc;  ///< to be told of what goes into the file
+    Sink to;
   };
-  /// `etag`: of the version that is meant. nullopt when there is another by now.
-  Result<std::optional<Answer>> get_piece(const Address& address, const Piece& piece, const std::string& etag, StopGroup& group);
+  /// `whole`: of the version that is meant. nullopt when there is another by now, or it has not that size.
+  Result<std::optional<Answer>> get_piece(const Address& address, const Piece& piece, const Info& whole, StopGroup& group);
   /// Ends with the client.
   [[nodiscard]] StopGroup& running() { return running_; }
   [[nodiscard]] Buffers& buffers() { return buffers_; }

@@ -38,14 +38,16 @@ class PiecesReader final : public Reader {
     client_.buffers().give_back((ahead_ - 1) * CrtClient::kPiece);
   }
 
-  /// The first piece, which for most objects is all. The rest is on its way while it is being read.
+  /// Brings most objects. Of a larger one the first pieces are on their way when this returns.
   Result<void> begin() {
-    Object first = HR_TRY(client_.get_first(address_));
-    info_ = std::move(first.info);
-    piece_ = std::move(first.bytes);
-    begins_ = piece_.size();
-    count_ = (info_.size - std::min(begins_, info_.size) + CrtClient::kPiece - 1) / CrtClient::kPiece;
-    if (count_ == 0) return {};
+    Answer first = HR_TRY(client_.get_whole(address_, nullptr));
+    info_ = info_of(first);
+    if (!first.too_large) {
+      piece_ = std::move(first.body);
+      info_.size = piece_.size();
+      return {};
+    }
+    count_ = (info_.size + CrtClient::kPiece - 1) / CrtClient::kPiece;
     const std::lock_guard lock{mutex_};
     HR_TRY(add_thread());
     while (ahead_ < std::min(kAheadFirst, count_) && widen()) {}
@@ -119,9 +121,9 @@ class PiecesReader final : public Reader {
   }
 
   Result<std::string> fetch(std::uint64_t index) {
-    const std::uint64_t from = begins_ + index * CrtClient::kPiece;
-    const CrtClient::Piece piece{.from = from, .length = std::min(CrtClient::kPiece, info_.size - from), .fd = -1, .at = 0, .crc = {}};
-    std::optional<Answer> answer = HR_TRY(client_.get_piece(address_, piece, info_.etag, *group_));
+    const std::uint64_t from = index * CrtClient::kPiece;
+    const CrtClient::Piece piece{.from = from, .length = std::min(CrtClient::kPiece, info_.size - from), .to = {}};
+    std::optional<Answer> answer = HR_TRY(client_.get_piece(address_, piece, info_, *group_));
     if (answer) return std::move(answer->body);
     return Error{.kind = Kind::failed,
                  .what = fmt::format("cannot read `{}`", address_.str()),
@@ -133,10 +135,9 @@ class PiecesReader final : public Reader {
   const Address address_;
   SubGroup group_;
   Info info_;
-  std::uint64_t begins_ = 0;  ///< where in the object the pieces begin
-  std::uint64_t count_ = 0;   ///< of pieces
-  std::string piece_;         ///< what is being read
-  std::size_t at_ = 0;        ///< in it
+  std::uint64_t count_ = 0;  ///< of pieces
+  std::string piece_;        ///< what is being read
+  std::size_t at_ = 0;       ///< in it
 
   std::mutex mutex_;
   std::condition_variable changed_;

@@ -9,12 +9,6 @@
 #include <fmt/format.h>
 
 namespace headrace::s3 {
-namespace {
-
-/// What a header says is believed up to here; a body may well be larger.
-constexpr std::size_t kReserveMax = 64 << 20;
-
-}  // namespace
 
 void Answer::add_header(std::string_view name, std::string_view value) {
   std::string small{name};
@@ -27,11 +21,11 @@ void Answer::add_failure(int failed_with, int failed_status) {
   last_trouble = failed_status >= 300 ? fmt::format("HTTP status {}", failed_status) : std::string{aws_error_str(failed_with)};
 }
 
-std::size_t Answer::announced_size() const {
+std::uint64_t Answer::announced_size() const {
   const std::string length = header("content-length");
-  std::size_t size = 0;
+  std::uint64_t size = 0;
   std::from_chars(length.data(), length.data() + length.size(), size);
-  return std::min(size, kReserveMax);
+  return size;
 }
 
 Message make_message(const Request& request) {

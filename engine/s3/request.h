@@ -18,7 +18,15 @@
 
 namespace headrace::s3 {
 
+class FileWriter;
 class StopGroup;
+
+/// Where the body of a good answer goes as it comes.
+struct Sink {
+  FileWriter* file = nullptr;  ///< nullptr: into memory
+  std::uint64_t at = 0;        ///< where in it
+  std::optional<CrcKind> crc;  ///< to be computed of what goes there
+};
 
 /// What to ask of S3: one request (call.h).
 struct Request {
@@ -27,9 +35,8 @@ struct Request {
   std::vector<std::pair<std::string, std::string>> headers;
   std::string_view body;  ///< must live until the request has ended
   std::string send_file;  ///< its whole content, in the place of `body`
-  int receive_fd = -1;       ///< a good answer's body goes into this file as it comes, not into memory
-  std::uint64_t receive_at = 0;  ///< where in it
-  std::optional<CrcKind> receive_crc;  ///< of what goes there
+  Sink receive;
+  std::optional<std::uint64_t> body_max;  ///< of a good answer that announces more, the head is taken and no more: `Answer::too_large`
   bool checksum = false;     ///< a CRC goes with what is sent, or is checked in what is received
   std::uint64_t expected = 0;  ///< bytes of the answer, as far as they are known
   StopGroup* group = nullptr;  ///< what ends it, beside the client
@@ -41,9 +48,10 @@ struct Answer {
   int status = 0;  ///< of HTTP; 0 when there was no answer
   std::map<std::string, std::string> headers;
   std::string body;
-  std::uint64_t received = 0;  ///< bytes that went into `receive_fd`
+  std::uint64_t received = 0;  ///< bytes that went into a file
   Crc received_crc;            ///< of these, when one was asked for
   int file_error = 0;          ///< errno of writing there
+  bool too_large = false;      ///< the body was not taken: `Request::body_max`
   int tries = 0;           ///< requests sent, repeats included
   int lost = 0;            ///< of them without an answer, or with 5xx: S3 may have carried them out
   std::string last_trouble;  ///< of the newest try that failed; may be empty
@@ -58,8 +66,8 @@ struct Answer {
   void add_header(std::string_view name, std::string_view value);
   /// One of `tries` has failed so. `status` 0: there was no answer.
   void add_failure(int failed_with, int failed_status);
-  /// How large the body is to be, as its header says, up to what is reasonable to reserve.
-  [[nodiscard]] std::size_t announced_size() const;
+  /// How large the body is to be, as its header says; 0 when it does not.
+  [[nodiscard]] std::uint64_t announced_size() const;
 };
 
 /// Where the requests of a client go.

@@ -159,7 +159,7 @@ def test_one_spoiled_piece_is_made_up_for(stored: Stored, read: str) -> None:
 @pytest.mark.parametrize("read", READS)
 def test_of_many_spoiled_pieces_none_comes_wrong(stored: Stored, read: str) -> None:
     code, kind = READS[read]
-    with FaultProxy(stored.server, seed=2, faults={kind: 20}) as proxy:
+    with FaultProxy(stored.server, seed=7, faults={kind: 30}) as proxy:
         told = stored.outcomes(code, proxy.url, tries=20)
         assert proxy.spoiled[kind] > 0
     for outcomes in told.values():
