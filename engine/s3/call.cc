@@ -49,6 +49,7 @@ struct Call::State {
   Message message;
   Held<aws_signable, aws_signable_destroy> signable;
   Held<aws_input_stream, aws_input_stream_release> body;
+  FilePartStream* sent_file = nullptr;  ///< `body`, if it is one
   Held<aws_http_connection_manager, aws_http_connection_manager_release> manager;
   aws_http_connection* connection = nullptr;
   aws_http_stream* stream = nullptr;
@@ -84,9 +85,9 @@ void Call::State::sign(const Request& request, const Destination& destination) {
   if (request.checksum && request.method == "PUT") {
     add_header(message.get(), header_of(kSentCrc), crc_text(crc_of(kSentCrc, request.body)));
   }
-  if (!request.send_file.empty()) {
-    body.reset(aws_input_stream_new_from_file(aws_default_allocator(), request.send_file.c_str()));
-    if (!body) return finish(aws_last_error());
+  if (request.send.length > 0) {
+    sent_file = FilePartStream::make(request.send);
+    body.reset(sent_file->base());
   } else if (!request.body.empty()) {
     const aws_byte_cursor bytes = cursor(request.body);
     body.reset(aws_input_stream_new_from_cursor(aws_default_allocator(), &bytes));
@@ -192,6 +193,7 @@ void Call::State::on_complete(aws_http_stream* stream, int error, void* user_dat
   aws_http_connection* connection = nullptr;
   {
     const std::lock_guard lock{state.mutex};
+    if (state.sent_file != nullptr) state.answer.file_error = state.sent_file->error();
     if (state.answer.received > 0) state.answer.file_error = state.receive.file->flush();
     if (state.answer.too_large) error = 0;  // all that was wanted has come
     state.stream = nullptr;

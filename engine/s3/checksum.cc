@@ -1,12 +1,7 @@
 #include "s3/checksum.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <array>
-#include <cerrno>
 #include <utility>
-#include <vector>
 
 #include <openssl/evp.h>
 
@@ -27,22 +22,6 @@ std::string digest(const EVP_MD* kind, std::string_view body) {
 }
 
 }  // namespace
-
-std::optional<Crc> crc_of_file(const std::string& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return std::nullopt;
-  std::vector<char> piece(256 << 10);
-  Crc crc{.kind = kSentCrc};
-  ssize_t n = 0;
-  while ((n = ::read(fd, piece.data(), piece.size())) != 0) {
-    if (n > 0) crc.add({piece.data(), static_cast<std::size_t>(n)});
-    if (n < 0 && errno != EINTR) break;
-  }
-  const int failed = n < 0 ? errno : 0;
-  ::close(fd);
-  errno = failed;
-  return failed == 0 ? std::optional{crc} : std::nullopt;
-}
 
 std::optional<GivenCrc> given_crc(const Answer& answer) {
   for (const CrcKind kind : kCrcs) {

@@ -9,9 +9,6 @@
 
 namespace headrace::s3 {
 
-/// Of what is in a file, as `kSentCrc`; nullopt, with errno set, when it cannot be read.
-[[nodiscard]] std::optional<Crc> crc_of_file(const std::string& path);
-
 /// What an answer says of the whole object: a CRC and its text. That of an object in parts may be of the parts' checksums (`...-N`),
 /// which says nothing here.
 struct GivenCrc {

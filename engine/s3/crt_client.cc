@@ -181,7 +181,7 @@ Result<Answer> CrtClient::ask(const Request& request, const std::string& bucket,
   int tries = 0;
   int lost = 0;
   std::string trouble;  // of the try before: says more than that the last one took too long
-  const std::uint64_t bytes = request.body.size() + request.expected;
+  const std::uint64_t bytes = request.body.size() + request.send.length + request.expected;
   for (;;) {
     Answer answer;
     const Way way = HR_TRY(way_to(bucket));

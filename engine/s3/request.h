@@ -15,6 +15,7 @@
 #include "base/time.h"
 #include "s3/crc.h"
 #include "s3/crt.h"
+#include "s3/file_part.h"
 
 namespace headrace::s3 {
 
@@ -34,7 +35,7 @@ struct Request {
   std::string target;     ///< path and query, escaped
   std::vector<std::pair<std::string, std::string>> headers;
   std::string_view body;  ///< must live until the request has ended
-  std::string send_file;  ///< its whole content, in the place of `body`
+  FilePart send;          ///< in the place of `body`, unless it is empty
   Sink receive;
   std::optional<std::uint64_t> body_max;  ///< of a good answer that announces more, the head is taken and no more: `Answer::too_large`
   bool checksum = false;     ///< a CRC goes with what is sent, or is checked in what is received
@@ -50,7 +51,7 @@ struct Answer {
   std::string body;
   std::uint64_t received = 0;  ///< bytes that went into a file
   Crc received_crc;            ///< of these, when one was asked for
-  int file_error = 0;          ///< errno of writing there
+  int file_error = 0;          ///< errno of writing there, or of reading what is sent
   bool too_large = false;      ///< the body was not taken: `Request::body_max`
   int tries = 0;           ///< requests sent, repeats included
   int lost = 0;            ///< of them without an answer, or with 5xx: S3 may have carried them out

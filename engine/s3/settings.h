@@ -22,7 +22,7 @@ struct Settings {
   bool anonymous = false;           ///< requests are not signed; never chosen by itself
   bool checksums = true;            ///< a CRC goes with what is written, and is checked in what is read
 
-  std::uint64_t memory_max = 0;     ///< bytes of what is ahead in large transfers; 0: 128 MiB, or an eighth of the cgroup's limit if less
+  std::uint64_t memory_max = 0;     ///< bytes of what is ahead of readers; 0: 128 MiB, or an eighth of the cgroup's limit if less
   double gbps_max = 0;              ///< how fast bytes may move, of all transfers together; 0: no limit
   int connections_max = 0;          ///< to one endpoint; 0: 64
   Duration patience = 15min;        ///< how long one call repeats lost connections, 429 and 5xx before it fails

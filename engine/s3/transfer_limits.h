@@ -23,12 +23,12 @@ class Bandwidth {
   Instant free_{};  ///< when all that was taken is through
 };
 
-/// Bytes of memory for what is ahead in large transfers, of all of a client together. Any thread.
+/// Bytes of memory for what is ahead of readers, of all of a client together. Any thread.
 class Buffers {
  public:
   explicit Buffers(std::uint64_t most) : left_(static_cast<std::int64_t>(most)) {}
 
-  /// False when they are not there. Each transfer needs a piece that it does not ask for, so that none waits for another.
+  /// False when they are not there. Each reader has a piece that it does not ask for, so that none waits for another.
   [[nodiscard]] bool try_take(std::uint64_t bytes);
   void give_back(std::uint64_t bytes) { left_ += static_cast<std::int64_t>(bytes); }
 

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
-#include <mutex>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -17,35 +16,16 @@
 #include "s3/client_impl.h"
 #include "s3/documents.h"
 
-// Files into objects: in one request, or in parts side by side.
+// Files into objects: in one request, or in parts side by side. Bytes are read when they are sent, and once before for their checksum.
 namespace headrace::s3 {
 namespace {
 
 /// A file up to this size goes up in one request.
 constexpr std::uint64_t kPartsMin = 16 << 20;
-/// What is no larger is held in memory: many threads do that at a time.
-constexpr std::uint64_t kInMemoryMax = 1 << 20;
 /// S3 takes no more parts of one object.
 constexpr std::uint64_t kPartsMax = 10'000;
 /// How long it is tried to take back what was begun.
 constexpr Duration kAbortPatience = 5s;
-
-Error became_shorter(const std::string& what) {
-  return Error{.kind = Kind::failed, .what = fmt::format("cannot store `{}`", what), .why = "it became shorter meanwhile"};
-}
-
-/// Bytes of a file, from `at` on.
-Result<void> read_part(int fd, std::uint64_t at, std::span<char> to, const std::string& name) {
-  std::size_t used = 0;
-  while (used < to.size()) {
-    const ssize_t n = ::pread(fd, to.data() + used, to.size() - used, static_cast<off_t>(at + used));
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return system_error(errno, fmt::format("cannot read `{}`", name));
-    if (n == 0) return became_shorter(name);
-    used += static_cast<std::size_t>(n);
-  }
-  return {};
-}
 
 /// One upload in parts: created, then parts from several threads, then completed, or taken back.
 class Upload {
@@ -95,43 +75,21 @@ class Upload {
                  .next = "check that the endpoint is a service with S3's interface"};
   }
 
-  /// As many parts at a time as there is room for; one in any case, so that no upload waits for another's.
   Result<void> send_all() {
-    std::uint64_t at_once = 1;
-    while (at_once < client_.side_by_side(parts_.size()) && client_.buffers().try_take(part_size_)) ++at_once;
-    auto sent = together(parts_.size(), at_once, [this](std::size_t i) -> Result<void> {
-      if (gone_) return {};
-      std::string bytes = take_room();
-      bytes.resize(std::min(part_size_, size_ - i * part_size_));
-      HR_TRY(read_part(fd_, i * part_size_, bytes, address_.str()));
-      if (!HR_TRY(send(i, bytes))) gone_ = true;
-      give_room(std::move(bytes));
+    return together(parts_.size(), client_.side_by_side(parts_.size()), [this](std::size_t i) -> Result<void> {
+      if (!gone_ && !HR_TRY(send(i))) gone_ = true;
       return {};
     });
-    client_.buffers().give_back((at_once - 1) * part_size_);
-    return sent;
-  }
-
-  /// Memory that another part was sent from, if there is any: fresh memory costs more than the copy into it.
-  std::string take_room() {
-    const std::lock_guard lock{mutex_};
-    if (rooms_.empty()) return {};
-    std::string room = std::move(rooms_.back());
-    rooms_.pop_back();
-    return room;
-  }
-  void give_room(std::string room) {
-    const std::lock_guard lock{mutex_};
-    rooms_.push_back(std::move(room));
   }
 
   /// False when S3 does not know the upload.
-  Result<bool> send(std::size_t index, const std::string& bytes) {
+  Result<bool> send(std::size_t index) {
+    const std::uint64_t from = index * part_size_;
     Request request = client_.request("PUT", address_, fmt::format("partNumber={}&{}", index + 1, of_upload()));
-    request.headers.emplace_back("Content-Length", std::to_string(bytes.size()));
-    request.body = bytes;
+    request.send = {.fd = fd_, .from = from, .length = std::min(part_size_, size_ - from)};
+    request.headers.emplace_back("Content-Length", std::to_string(request.send.length));
     if (checked()) {
-      crcs_[index] = crc_of(kSentCrc, bytes);
+      crcs_[index] = HR_TRY(crc_of(kSentCrc, request.send, address_.str()));
       parts_[index].crc = crc_text(crcs_[index]);
       request.headers.emplace_back(header_of(kSentCrc), parts_[index].crc);
     }
@@ -199,8 +157,6 @@ class Upload {
   std::string id_;
   std::string mark_;
   std::atomic<bool> gone_{false};  ///< S3 no longer knows of it
-  std::mutex mutex_;
-  std::vector<std::string> rooms_;
 };
 
 Result<PutResult> upload_parts(CrtClient& client, const Address& address, int fd, std::uint64_t size, const PutOptions& options) {
@@ -214,24 +170,15 @@ Result<PutResult> upload_parts(CrtClient& client, const Address& address, int fd
 }
 
 /// A file that is not large, in one request.
-Result<PutResult> upload_whole(CrtClient& client, const Address& address, int fd, const std::string& path, std::uint64_t size,
+Result<PutResult> upload_whole(CrtClient& client, const Address& address, const FilePart& file, const std::string& path,
                                const PutOptions& options) {
-  if (size <= kInMemoryMax) {
-    std::string bytes(size, '\0');
-    HR_TRY(read_part(fd, 0, bytes, path));
-    return client.put(address, bytes, options);
-  }
-  const std::string doing = fmt::format("write `{}`", address.str());
   Request request = client.request("PUT", address, "");
-  request.send_file = path;
-  request.expected = size;
-  const std::string mark = client.start_put(request, options, size);
+  request.send = file;
+  const std::string mark = client.start_put(request, options, file.length);
   if (std::exchange(request.checksum, false)) {  // once, not at each try
-    const auto crc = crc_of_file(path);
-    if (!crc) return system_error(errno, fmt::format("cannot read `{}`", path));
-    request.headers.emplace_back(header_of(kSentCrc), crc_text(*crc));
+    request.headers.emplace_back(header_of(kSentCrc), crc_text(HR_TRY(crc_of(kSentCrc, file, path))));
   }
-  const Answer answer = HR_TRY(client.ask(request, address.bucket, doing));
+  const Answer answer = HR_TRY(client.ask(request, address.bucket, fmt::format("write `{}`", address.str())));
   return client.put_result(answer, address, mark);
 }
 
@@ -245,7 +192,7 @@ Result<PutResult> upload(CrtClient& client, const Address& address, const std::s
     if (::fstat(fd, &file) != 0) return system_error(errno, fmt::format("cannot store `{}`", path));
     const auto size = static_cast<std::uint64_t>(file.st_size);
     if (size >= kPartsMin) return upload_parts(client, address, fd, size, options);
-    return upload_whole(client, address, fd, path, size, options);
+    return upload_whole(client, address, {.fd = fd, .from = 0, .length = size}, path, options);
   }();
   ::close(fd);
   return result;
