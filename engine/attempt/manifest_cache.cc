@@ -1,9 +1,23 @@
 #include "attempt/manifest_cache.h"
 
-#include "store/reader.h"
 #include "base/together.h"
+#include "store/reader.h"
 
 namespace headrace::attempt {
+namespace {
+
+/// What an entry costs besides its artifacts, about.
+constexpr std::size_t kOverhead = 512;
+
+std::size_t room_for(const store::Manifest& manifest) {
+  std::size_t bytes = 0;
+  for (const store::Artifact& one : manifest.artifacts) {
+    bytes += sizeof one + one.name.size() + one.key.str().size() + one.type.size() + one.encoding.size() + one.extra.size();
+  }
+  return kOverhead + 2 * bytes;  // its text for the wire is as long
+}
+
+}  // namespace
 
 ManifestCache::ManifestCache(loop::WorkerPool& pool, store::Backend& data, FlowName flow)
     : pool_(pool), data_(data), flow_(std::move(flow)) {}
@@ -53,15 +67,22 @@ loop::Async<Result<std::vector<ManifestPtr>>> ManifestCache::get_all(std::vector
 }
 
 void ManifestCache::put(const TaskPath& task, ManifestPtr manifest) {
-  if (auto found = entries_.find(task); found != entries_.end()) {
-    found->second.manifest = std::move(manifest);
-    order_.splice(order_.begin(), order_, found->second.place);
-    return;
+  const auto [found, is_new] = entries_.try_emplace(task);
+  Entry& entry = found->second;
+  if (is_new) {
+    order_.push_front(task);
+    entry.place = order_.begin();
+  } else {
+    order_.splice(order_.begin(), order_, entry.place);
   }
-  order_.push_front(task);
-  entries_.emplace(task, Entry{std::move(manifest), order_.begin()});
-  if (entries_.size() > kEntriesMax) {
-    entries_.erase(order_.back());
+  bytes_ -= entry.bytes;
+  entry.bytes = room_for(manifest->manifest);
+  bytes_ += entry.bytes;
+  entry.manifest = std::move(manifest);
+  while (bytes_ > kBytesMax && entries_.size() > 1) {
+    const auto oldest = entries_.find(order_.back());
+    bytes_ -= oldest->second.bytes;
+    entries_.erase(oldest);
     order_.pop_back();
   }
 }

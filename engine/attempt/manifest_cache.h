@@ -27,11 +27,12 @@ struct CachedManifest {
 };
 using ManifestPtr = std::shared_ptr<const CachedManifest>;
 
-/// Manifests used a moment ago: the children of a foreach all read their parent's, a linear step what was just written.
-/// Bounded; belongs to the loop thread.
+/// Manifests used a moment ago: the children of a foreach all read their parent's, a linear step what was just written, a join those of
+/// all its inputs. Bounded; belongs to the loop thread.
 class ManifestCache {
  public:
-  static constexpr std::size_t kEntriesMax = 64;
+  /// Room for those of 2,000 tasks with a dozen artifacts each.
+  static constexpr std::size_t kBytesMax = 16 << 20;
 
   /// `pool` and `data` must outlive the cache.
   ManifestCache(loop::WorkerPool& pool, store::Backend& data, FlowName flow);
@@ -41,12 +42,15 @@ class ManifestCache {
   /// Those of several tasks, in their order, read in one go; what is read is not kept: a join looks at each once.
   [[nodiscard]] loop::Async<Result<std::vector<ManifestPtr>>> get_all(std::vector<TaskPath> tasks);
   void put(const TaskPath& task, ManifestPtr manifest);
+  /// About what they take, with their texts for the wire.
+  [[nodiscard]] std::size_t bytes() const { return bytes_; }
 
  private:
   using Order = std::list<TaskPath>;
   struct Entry {
     ManifestPtr manifest;
     Order::iterator place;
+    std::size_t bytes = 0;
   };
 
   loop::WorkerPool& pool_;
@@ -54,6 +58,7 @@ class ManifestCache {
   FlowName flow_;
   Order order_;  ///< newest first
   std::map<TaskPath, Entry> entries_;
+  std::size_t bytes_ = 0;
 };
 
 }  // namespace headrace::attempt
