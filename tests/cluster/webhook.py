@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import base64
 import json
-import ssl
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Dict, Optional, Tuple, Type
+from typing import Any, Dict, Tuple
 
 from api import Namespace
+from http_service import Answerer, HttpService
 
 CONFIGURATIONS = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
 
 
-class InitContainer:
+class InitContainer(HttpService):
     """While it is entered, each new pod has the init container `prepare`, of the task's own image, that runs `code` with python3.
 
     The API server must be on this machine: it calls a server on loopback.
@@ -24,10 +21,9 @@ class InitContainer:
 
     def __init__(self, namespace: Namespace, code: str, certificate: Tuple[str, str]) -> None:
         self.namespace, self.name = namespace, namespace.name + "-prepare"
-        path, key = certificate
-        self.certificate = Path(path).read_bytes()
+        self.certificate = Path(certificate[0]).read_bytes()
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(Answerer):
             def do_POST(self) -> None:
                 asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["request"]
                 (image, *_) = [container["image"] for container in asked["object"]["spec"]["containers"]]
@@ -35,32 +31,20 @@ class InitContainer:
                 patch = json.dumps([{"op": "add", "path": "/spec/initContainers", "value": [prepare]}]).encode()
                 answer = json.dumps({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": {
                     "uid": asked["uid"], "allowed": True, "patchType": "JSONPatch", "patch": base64.b64encode(patch).decode()}}).encode()
-                self.send_response(200)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(answer)))
-                self.end_headers()
-                self.wfile.write(answer)
+                self.answer(200, answer, {"Content-Type": "application/json"})
 
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(path, key)
-        self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+        super().__init__(Handler, certificate)
 
     def __enter__(self) -> "InitContainer":
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        super().__enter__()
         webhook: Dict[str, Any] = {
             "name": "prepare.headrace.test", "admissionReviewVersions": ["v1"], "sideEffects": "None", "failurePolicy": "Fail",
-            "clientConfig": {"url": "https://127.0.0.1:%d/" % self.server.server_address[1],
-                             "caBundle": base64.b64encode(self.certificate).decode()},
+            "clientConfig": {"url": self.url + "/", "caBundle": base64.b64encode(self.certificate).decode()},
             "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": self.namespace.name}},
             "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}]}
         self.namespace.api.create(CONFIGURATIONS, {"metadata": {"name": self.name}, "webhooks": [webhook]})
         return self
 
-    def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]) -> None:
+    def __exit__(self, *error: object) -> None:
         self.namespace.api.call("DELETE", "%s/%s" % (CONFIGURATIONS, self.name))
-        self.server.shutdown()
-        self.server.server_close()
+        super().__exit__(*error)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Dict, List, Tuple
 
 import pytest
+from http_service import Answerer, HttpService
 from s3_proxy import FaultProxy
 from s3_work import NewPlace
 from signed import temporary_credentials
@@ -29,41 +28,24 @@ def keys(s3: Dict[str, str]) -> Tuple[str, str]:
     return s3["AWS_ACCESS_KEY_ID"], s3["AWS_SECRET_ACCESS_KEY"]
 
 
-class CredentialsServer:
+class CredentialsServer(HttpService):
     """Answers the GETs and PUTs of `answers` (path to body), as metadata services do; `asked` is what came."""
 
     def __init__(self, answers: Dict[str, str]) -> None:
         self.asked: List[str] = []
         server = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(Answerer):
             protocol_version = "HTTP/1.1"
 
-            def answer(self) -> None:
+            def give(self) -> None:
                 server.asked.append("%s %s" % (self.command, self.path))
                 body = answers.get(self.path, "").encode()
-                self.send_response(200 if body else 404)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
+                self.answer(200 if body else 404, body)
 
-            do_GET = do_PUT = answer
+            do_GET = do_PUT = give
 
-            def log_message(self, *_: object) -> None:
-                """The test looks at `asked`."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
-        self.url = "http://127.0.0.1:%d" % self._server.server_port
-
-    def __enter__(self) -> "CredentialsServer":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(10)
+        super().__init__(Handler)
 
 
 def credentials_json(s3: Dict[str, str]) -> str:

@@ -2,58 +2,37 @@
 
 from __future__ import annotations
 
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import List, Tuple
 
 import pytest
+from http_service import Answerer, HttpService
 from products import FLOWS, Product
 
 
-class Careless:
+class Careless(HttpService):
     """Takes every object and keeps none: with status 200, whatever the condition, or with 501 where there is one. `asked`: what came."""
 
     def __init__(self, status: int) -> None:
         self.asked: List[str] = []
         careless = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(Answerer):
             protocol_version = "HTTP/1.1"
 
             def do_PUT(self) -> None:
                 careless.asked.append("PUT %s" % self.headers.get("If-None-Match", ""))
                 self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 refused = status != 200 and "If-None-Match" in self.headers
-                self.answer(status if refused else 200, "<Error><Code>NotImplemented</Code></Error>" if refused else "")
+                body = b"<Error><Code>NotImplemented</Code></Error>" if refused else b""
+                self.answer(status if refused else 200, body, {"ETag": '"0"'})
 
             def do_GET(self) -> None:
                 careless.asked.append(self.command)
-                self.answer(404, "<Error><Code>NoSuchKey</Code></Error>")
+                self.answer(404, b"<Error><Code>NoSuchKey</Code></Error>")
 
             do_HEAD = do_POST = do_GET
 
-            def answer(self, status: int, body: str) -> None:
-                self.send_response(status)
-                self.send_header("ETag", '"0"')
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body.encode())
-
-            def log_message(self, *_: object) -> None:
-                """The test looks at `asked`."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
-        self.url = "http://127.0.0.1:%d" % self._server.server_port
-
-    def __enter__(self) -> "Careless":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(10)
+        super().__init__(Handler)
 
 
 @pytest.mark.parametrize("status, why", [(200, "it does not heed `If-None-Match: *`"), (501, "S3 answered 501 NotImplemented")])
