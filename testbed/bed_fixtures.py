@@ -1,8 +1,10 @@
-"""Fixtures over the test bed, for a conftest.py to import: `s3`, variables that lead to an S3 server; `cluster`."""
+"""Fixtures for a conftest.py to import: over the test bed `s3`, variables that lead to an S3 server, and `cluster`; `small_disk`."""
 
 from __future__ import annotations
 
-from typing import Dict, Iterator
+import subprocess
+from pathlib import Path
+from typing import Callable, Dict, Iterator, List
 
 import bed
 import pytest
@@ -30,3 +32,22 @@ def cluster(s3: Dict[str, str]) -> Iterator[bed.Cluster]:
         pytest.skip(str(why))
     yield found
     manager.__exit__(None, None, None)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
+    """`small_disk(size)`: a folder with room for so many bytes; skips where none can be mounted."""
+    made: List[Path] = []
+
+    def make(size: int) -> Path:
+        folder = tmp_path / ("small-%d" % len(made))
+        folder.mkdir()
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=%d" % size, "tmpfs", str(folder)], capture_output=True)
+        if mounted.returncode != 0:
+            pytest.skip("no permission to mount a small file system")
+        made.append(folder)
+        return folder
+
+    yield make
+    for folder in made:
+        subprocess.run(["umount", "-l", str(folder)], check=True)

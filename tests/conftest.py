@@ -13,7 +13,7 @@ from products import ROOT, Product, base_environment, headrace_in, without_noise
 
 sys.path.insert(0, str(ROOT / "testbed"))
 
-from bed_fixtures import s3  # noqa: E402, F401
+from bed_fixtures import s3, small_disk  # noqa: E402, F401
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).resolve().parents[2] / "testbed")]
 
-from bed_fixtures import s3  # noqa: E402, F401
+from bed_fixtures import s3, small_disk  # noqa: E402, F401
 
 @pytest.fixture(autouse=True)
 def restored_current() -> Iterator[None]:

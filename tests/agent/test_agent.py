@@ -11,7 +11,7 @@ import subprocess
 import sys
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any, Callable
 
 import pytest
 from agent_kit import kill_task
@@ -25,17 +25,6 @@ task = Task(sys.argv[1] + "/work/77")
 print(json.dumps([task.successful, task.finished, sorted(a.id for a in task if not a.id.startswith("_") and a.id != "name"),
                   task["y"].data if "y" in task else None, task.stdout, task.stderr, sorted(task.metadata_dict)]))
 """
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(folder)], capture_output=True)
-    if mounted.returncode != 0:
-        pytest.skip("no permission to mount a small file system")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 def read(product: Product, pod: Any) -> Any:
@@ -137,12 +126,13 @@ def test_the_report_and_the_stored_lines_of_a_killed_agent_are_of_the_last_secon
     assert stored == ended.texts("o")[:len(stored)]
 
 
-def test_a_full_disk_is_named(pod: Any, small_disk: Path) -> None:
+def test_a_full_disk_is_named(pod: Any, small_disk: Callable[[int], Path]) -> None:
     """Of the datastore: what the task prints is in the pod's log all the same."""
+    disk = small_disk(6 << 20)
     for name in ("data", pod.run_id):
-        (small_disk / "PodFlow").mkdir(exist_ok=True)
-        shutil.copytree(pod.root / "PodFlow" / name, small_disk / "PodFlow" / name)
-    pod.root, pod.task = small_disk, small_disk / "PodFlow" / pod.run_id / "work" / "77"
+        (disk / "PodFlow").mkdir(exist_ok=True)
+        shutil.copytree(pod.root / "PodFlow" / name, disk / "PodFlow" / name)
+    pod.root, pod.task = disk, disk / "PodFlow" / pod.run_id / "work" / "77"
     ended = pod.run("print('big'); self.big = os.urandom(8 << 20)")
     assert ended.code == 1 and ended.texts("o") == ["big"]
     assert "No space left on device" in "\n".join(ended.texts("e"))
@@ -150,12 +140,13 @@ def test_a_full_disk_is_named(pod: Any, small_disk: Path) -> None:
     assert not (pod.task / "0.DONE.lock").exists()
 
 
-def test_a_full_working_folder_is_named(pod: Any, small_disk: Path) -> None:
-    subprocess.run(["dd", "if=/dev/zero", "of=%s" % (small_disk / "fill"), "bs=1k"], capture_output=True)
-    ended = pod.run(HEADRACE_WORK=str(small_disk))
+def test_a_full_working_folder_is_named(pod: Any, small_disk: Callable[[int], Path]) -> None:
+    disk = small_disk(6 << 20)
+    subprocess.run(["dd", "if=/dev/zero", "of=%s" % (disk / "fill"), "bs=1k"], capture_output=True)
+    ended = pod.run(HEADRACE_WORK=str(disk))
     assert ended.code == 1 and "committed" not in ended.report
     assert "No space left on device" in json.dumps(ended.report["trouble"])
-    assert str(small_disk) in ended.report["trouble"]["where"]
+    assert str(disk) in ended.report["trouble"]["where"]
 
 
 def test_another_minor_version_is_warned_of(pod: Any) -> None:
