@@ -4,6 +4,7 @@ Workers are forked, one a core and not one an item, so any callable works and la
 handed out in chunks that adapt to their cost; results come back by socket, large ones are read in the worker's memory.
 
     pool.py      the parent: hands out items, takes results, notices what dies
+    fork.py      how workers are forked, each on a core, and what a child does before its first item
     source.py    the items
     worker.py    the child: runs items, sends results
     parent.py    how the child waits for its parent

@@ -1,4 +1,4 @@
-"""The parent's side of `parallel_map`: forks workers, hands out items, takes results, notices what dies.
+"""The parent's side of `parallel_map`: hands out items, takes results, notices what dies, ends workers.
 
 Items of a sequence are inherited by the workers and handed out as tickets (tickets.py). Items of an iterator are sent to one
 worker; that one is *idle* (nothing `given`), *busy* or *gone* (reaped, not in `_workers`). One `poll` waits for the links and
@@ -11,24 +11,18 @@ it leaves through `Pool.end`, which kills and reaps whatever is left.
 from __future__ import annotations
 
 import contextlib
-import gc
-import mmap
 import operator
 import os
 import select
 import signal
 import socket
-import sys
 import time
-import warnings
 from typing import Any, Callable, Dict, Iterable, Iterator, List, NoReturn, Optional, Sequence, Tuple
 
-from ..parent_death import die_with_parent
-from ..stdio import flush_stdio
-from . import chance, cpus, ends, failures, messages, output, worker
+from . import cpus, ends, failures, messages
 from .errors import MulticoreException, WorkerDied, WorkerTraceback
-from .held import HELD_SIGNALS, Held, in_main_thread
-from .parent import Link, Parent
+from .fork import Child, Forker
+from .held import Held
 from .progress import Progress
 from .source import Chunk, Source
 from .tickets import Tickets
@@ -90,46 +84,8 @@ def _whole(max_parallel: Any, name: str) -> int:
     return number
 
 
-class Seat:
-    """What is made for a worker before it is forked: a link, and shared memory: see Worker."""
-
-    def __init__(self) -> None:
-        self.at = memoryview(mmap.mmap(-1, 16)).cast("q")
-        self.at[0] = -1
-        self.ours, self.theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.ours.setblocking(False)
-
-
-class Child:
-    """A worker process as the parent sees it."""
-
-    def __init__(self, pid: int, seat: Seat) -> None:
-        self.pid = pid
-        self.link = seat.ours
-        self.at = seat.at
-        self.pidfd = ends.watched(pid)
-        self.started: List[ends.Started] = []  # when it was told to end
-        self.given: List[Chunk] = []  # of an iterator, not done yet
-
-    def fds(self) -> List[int]:
-        return [self.link.fileno()] + ([self.pidfd] if self.pidfd >= 0 else [])
-
-    def close(self) -> None:
-        self.link.close()
-        if self.pidfd >= 0:
-            os.close(self.pidfd)
-
-    def ended(self, wait_ms: Optional[int]) -> bool:
-        return ends.ended(self.pid, self.pidfd, wait_ms)
-
-    def has_done(self, message: messages.Message) -> None:
-        self.given = [chunk for chunk in self.given if chunk.end != message.first + message.count]
-
-
 class Pool:
     def __init__(self, func: Callable[[Any], Any], source: Source, workers_max: int, name: str, gathers: bool = True) -> None:
-        self._pid = os.getpid()
-        self._func = func
         self._source = source
         self._workers_max = workers_max
         self._name = name
@@ -137,16 +93,13 @@ class Pool:
         self._workers: Dict[int, Child] = {}  # by pid
         self._of_fd: Dict[int, Child] = {}  # link and pidfd to worker
         self._poll = select.poll()
+        self._forker = Forker(func, source, workers_max)
         self._tickets: Optional[Tickets] = None
-        self._parent: Optional[Parent] = None
         self._may_be_given_back = False  # whether there are tickets of which a worker may put parts again
         self._told_to_leave = False
         self._told_to_clean_up = False
-        self._heed_interrupts = signal.getsignal(signal.SIGINT) != signal.SIG_IGN
         self._ended = False
         self._item_ns: Optional[float] = None
-        self._fork_ns = 0  # of the last fork
-        self._lock_fd = -1
         self._oom_kills = 0
         self._progress = Progress(name, source.length)
 
@@ -155,16 +108,12 @@ class Pool:
     def results(self) -> Iterator[Tuple[int, Any]]:
         if self._source.length == 0:
             return
-        with Held():
-            self._lock_fd = output.new_lock()
-            self._parent = Parent()
-            self._tickets = Tickets(self._parent) if self._source.is_sequence else None
-        self._streams = output.whole_lines(self._lock_fd)
-        self._seed = chance.item_seeder()
+        self._forker.prepare()
+        self._tickets = self._forker.tickets
         self._oom_kills = ends.oom_kills()
         if self._tickets is not None:
             self._put_tickets(self._tickets)
-            self._fork_all(self._workers_max)
+            self._forker.fork(self._workers_max, self._workers.values(), self._keep)
         while True:
             self._hand_out()
             if self._source.done == self._source.handed_out and not self._source.left:
@@ -302,7 +251,7 @@ class Pool:
 
     def _is_better_inherited(self, chunk: Chunk) -> bool:
         size = sum(buffer.nbytes for buffer in chunk.large.buffers) if chunk.large is not None else 0
-        return size > INHERIT_ABOVE_BYTES and size * COPY_NS_PER_BYTE > 2 * self._fork_ns
+        return size > INHERIT_ABOVE_BYTES and size * COPY_NS_PER_BYTE > 2 * self._forker.fork_ns
 
     def _take_back(self, child: Child, message: messages.Message) -> None:
         """The rest of a chunk."""
@@ -326,54 +275,7 @@ class Pool:
     # ---- processes
 
     def _fork(self, inherited: Sequence[Any] = (), first: int = 0) -> Child:
-        return self._fork_all(1, inherited, first)[0]
-
-    def _fork_all(self, count: int, inherited: Sequence[Any] = (), first: int = 0) -> List[Child]:
-        """Nothing that could wait stands between two forks: after each, this process copies every page that it writes to."""
-        flush_stdio()
-        output.flush_c()
-        pids: List[int] = []
-        cores = cpus.cores_for(self._workers_max)
-        lock = chance.numpy_lock()
-        is_lasting = in_main_thread()
-        with lock, Held() as held:
-            seats = [Seat() for _ in range(count)]
-            # A worker must not meet a signal before it has its own handlers.
-            mask = signal.pthread_sigmask(signal.SIG_BLOCK, HELD_SIGNALS)
-            try:
-                for number, seat in enumerate(seats):
-                    began = time.perf_counter_ns()
-                    pid = _fork_quietly()
-                    if pid == 0:
-                        self._become_worker(seats, number, is_lasting, held, mask, lock, inherited, first)
-                    pids.append(pid)
-                    self._fork_ns = time.perf_counter_ns() - began
-                    if cores:
-                        cpus.start_on(cores[min(len(self._workers) + number, len(cores) - 1)], pid)
-            finally:
-                signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-                for seat in seats:
-                    seat.theirs.close()
-                children = self._keep_all(pids, seats)
-        return children
-
-    def _keep_all(self, pids: Sequence[int], seats: Sequence[Seat]) -> List[Child]:
-        children: List[Child] = []
-        failed: Optional[OSError] = None
-        for pid, seat in zip(pids, seats):
-            try:
-                children.append(self._keep(Child(pid, seat)))
-            except OSError as error:  # Too many open files.
-                failed = error
-                seat.ours.close()
-                with contextlib.suppress(ProcessLookupError, ChildProcessError):
-                    os.kill(pid, signal.SIGKILL)
-                    os.waitpid(pid, 0)
-        for seat in seats[len(pids):]:
-            seat.ours.close()
-        if failed is not None:
-            raise failed
-        return children
+        return self._forker.fork(1, self._workers.values(), self._keep, inherited, first)[0]
 
     def _keep(self, child: Child) -> Child:
         self._workers[child.pid] = child
@@ -381,37 +283,6 @@ class Pool:
             self._of_fd[fd] = child
             self._poll.register(fd, select.POLLIN)
         return child
-
-    def _become_worker(self, seats: Sequence[Seat], number: int, is_lasting: bool, held: Held, mask: Any, lock: Any,
-                       inherited: Sequence[Any], first: int) -> NoReturn:
-        try:
-            lock.release()
-            gc.freeze()  # what was inherited is not looked through, which would copy all of it
-            if is_lasting:
-                die_with_parent(self._pid)  # The kernel looks at the thread that forked: another one may end long before its process.
-            for signal_number in HELD_SIGNALS:
-                handler = held.replaced(signal_number)
-                if handler not in (signal.SIG_DFL, signal.SIG_IGN):
-                    signal.signal(signal_number, handler if _is_for_workers(signal_number, handler) else signal.SIG_DFL)
-            if self._heed_interrupts:
-                signal.signal(signal.SIGINT, worker.Interrupt(seats[number].at))
-            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-            assert self._parent is not None
-            link = Link(seats[number].theirs, self._parent)
-            for other in self._workers.values():
-                other.close()
-            for seat in seats:
-                seat.ours.close()
-                seat.theirs.close()
-            cpus.share_with(self._workers_max)
-            output.use(self._streams, self._lock_fd)
-            one = worker.Worker(self._func, self._seed, link, seats[number].at)
-            tickets = self._tickets
-            if tickets is not None:
-                worker.main(lambda: one.serve_tickets(tickets, self._source.sequence, self._workers_max))
-            worker.main(lambda: one.serve_link(inherited, first))
-        finally:
-            os._exit(1)
 
     def _dismiss(self, child: Child) -> None:
         """Ends an idle worker."""
@@ -435,7 +306,7 @@ class Pool:
 
     def leave(self) -> None:
         """When all is done: tells the workers to leave and waits for them. A signal may interrupt it; `end` does the rest."""
-        if os.getpid() != self._pid or self._source.done < self._source.handed_out:
+        if not self._forker.is_parent() or self._source.done < self._source.handed_out:
             return
         if self._tickets is not None:
             self._leave_by_tickets(self._tickets)
@@ -460,7 +331,7 @@ class Pool:
         """
         if self._ended:
             return
-        ours = os.getpid() == self._pid
+        ours = self._forker.is_parent()
         if ours and not self._told_to_clean_up:
             self._told_to_clean_up = True
             self._clean_up([child for child in self._workers.values() if not child.ended(0)])
@@ -476,21 +347,14 @@ class Pool:
                     self._reap(child)
                 else:
                     self._forget(child)
-            if self._lock_fd >= 0:
-                os.close(self._lock_fd)
-                self._lock_fd = -1
-            if self._tickets is not None:
-                self._tickets.close()
-            if self._parent is not None:
-                self._parent.close()
-                self._parent = None
+            self._forker.close()
             if ours:
                 self._progress.clear()
             self._ended = True
 
     def _clean_up(self, children: List[Child]) -> None:
         """A moment for `finally` and `with` of the function. It ends early when all have left, or by a signal: then they are killed."""
-        if not self._heed_interrupts:
+        if not self._forker.heed_interrupts:
             return
         with Held():
             for child in children:
@@ -551,22 +415,3 @@ class Pool:
 
 def _ms_until(instant: float) -> int:
     return max(0, int(1000 * (instant - time.monotonic())))
-
-
-def _is_for_workers(number: int, handler: Any) -> bool:
-    """Alarms are of the process that has set them: `func` may use the handler of the step's code, but not that of `@timeout`.
-
-    All others are for this process: Ctrl-C and SIGTERM come to all processes of a step, and each worker would do again what is to
-    be done once.
-    """
-    is_own = str(getattr(handler, "__module__", "")).startswith(__name__.partition(".")[0] + ".")
-    return number == signal.SIGALRM and callable(handler) and not is_own
-
-
-def _fork_quietly() -> int:
-    if sys.version_info < (3, 12):
-        return os.fork()
-    with warnings.catch_warnings():
-        # Python 3.12 warns of forks while threads run; a worker uses no lock that they could hold.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        return os.fork()

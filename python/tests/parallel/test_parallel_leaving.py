@@ -19,7 +19,7 @@ from typing import Any, Callable, Iterator, List
 
 import pytest
 
-from headrace.parallel import WorkerDied, ends, parallel_imap_unordered, parallel_map, pool, system
+from headrace.parallel import WorkerDied, ends, fork, parallel_imap_unordered, parallel_map, pool, system
 from headrace.parallel.pool import Pool
 from headrace.parallel.source import Source
 from memory_group import memory_group
@@ -150,16 +150,16 @@ def test_a_generator_outlives_the_thread_that_began_it() -> None:
 
 @pytest.mark.parametrize("items", [range(4), iter(range(4))], ids=["sequence", "iterator"])
 def test_an_interrupt_between_a_fork_and_taking_note_of_it(items: Any, another_thread: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    fork = pool._fork_quietly
+    quietly = fork._fork_quietly
 
     def interrupted_fork() -> int:
-        pid = fork()
+        pid = quietly()
         if pid != 0:
             os.kill(os.getpid(), signal.SIGINT)
             time.sleep(0.01)
         return pid
 
-    monkeypatch.setattr(pool, "_fork_quietly", interrupted_fork)
+    monkeypatch.setattr(fork, "_fork_quietly", interrupted_fork)
     with pytest.raises(KeyboardInterrupt):
         parallel_map(abs, items, max_parallel=2)
 
