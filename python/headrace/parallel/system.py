@@ -6,8 +6,6 @@ import contextlib
 import ctypes
 import errno
 import os
-import platform
-import tempfile
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _PIDFD_OPEN = 434  # the same for all processors but alpha
@@ -21,10 +19,13 @@ def memory_file(name: str) -> int:
     with contextlib.suppress(AttributeError, OSError):
         return os.memfd_create(name, os.MFD_CLOEXEC)
     fd: int = -1
-    if platform.machine() in _MEMFD_CREATE:
-        fd = _libc.syscall(ctypes.c_long(_MEMFD_CREATE[platform.machine()]), name.encode(), ctypes.c_uint(_MFD_CLOEXEC))
+    number = _MEMFD_CREATE.get(os.uname().machine)
+    if number is not None:
+        fd = _libc.syscall(ctypes.c_long(number), name.encode(), ctypes.c_uint(_MFD_CLOEXEC))
     if fd >= 0:
         return fd
+    import tempfile  # It is large, and hardly ever needed.
+
     with tempfile.TemporaryFile() as file:
         return os.dup(file.fileno())
 
