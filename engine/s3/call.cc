@@ -57,6 +57,7 @@ struct Call::State {
   Sink receive;
   std::optional<std::uint64_t> body_max;
   bool checksum = false;
+  bool head_done = false;
   Instant moved{};         ///< when something last went forward
   bool given_up = false;   ///< no step is begun any more
   bool finished = false;
@@ -147,22 +148,24 @@ void Call::State::on_connection(aws_http_connection* connection, int error, void
   state.finish(error);
 }
 
-int Call::State::on_headers(aws_http_stream* stream, aws_http_header_block block, const aws_http_header* headers, std::size_t count,
+int Call::State::on_headers(aws_http_stream*, aws_http_header_block block, const aws_http_header* headers, std::size_t count,
                             void* user_data) {
   State& state = *static_cast<State*>(user_data);
   if (block != AWS_HTTP_HEADER_BLOCK_MAIN) return AWS_OP_SUCCESS;
   const std::lock_guard lock{state.mutex};
   state.moved = now();
-  aws_http_stream_get_incoming_response_status(stream, &state.answer.status);
+  if (state.head_done) return AWS_OP_SUCCESS;  // what follows a body in chunks
   for (std::size_t i = 0; i < count; ++i) state.answer.add_header(view(headers[i].name), view(headers[i].value));
   return AWS_OP_SUCCESS;
 }
 
-int Call::State::on_head_done(aws_http_stream*, aws_http_header_block block, void* user_data) {
+int Call::State::on_head_done(aws_http_stream* stream, aws_http_header_block block, void* user_data) {
   State& state = *static_cast<State*>(user_data);
   if (block != AWS_HTTP_HEADER_BLOCK_MAIN) return AWS_OP_SUCCESS;
   const std::lock_guard lock{state.mutex};
+  if (std::exchange(state.head_done, true)) return AWS_OP_SUCCESS;
   Answer& answer = state.answer;
+  aws_http_stream_get_incoming_response_status(stream, &answer.status);
   if (!is_good(answer.status)) return AWS_OP_SUCCESS;
   answer.too_large = state.body_max && answer.announced_size() > *state.body_max;
   if (answer.too_large) return aws_raise_error(AWS_ERROR_S3_CANCELED);  // ends the connection too
@@ -177,6 +180,8 @@ int Call::State::on_body(aws_http_stream*, const aws_byte_cursor* bytes, void* u
   const std::lock_guard lock{state.mutex};
   Answer& answer = state.answer;
   state.moved = now();
+  answer.too_large = is_good(answer.status) && state.body_max && answer.received + answer.body.size() + bytes->len > *state.body_max;
+  if (answer.too_large) return aws_raise_error(AWS_ERROR_S3_CANCELED);
   if (state.receive.file != nullptr && is_good(answer.status)) {
     if (state.receive.crc) answer.received_crc.add(view(*bytes));
     answer.file_error = state.receive.file->write(view(*bytes), state.receive.at + answer.received);

@@ -38,6 +38,16 @@ Error damaged(const Address& address, std::string why) {
 
 namespace {
 
+constexpr int kRangeNotSatisfiable = 416;
+
+/// Not of the object, or not of the answer.
+Error without_length(const Address& address) {
+  return Error{.kind = Kind::failed,
+               .what = fmt::format("cannot read `{}`", address.str()),
+               .why = "the service does not say how long it is",
+               .next = "check that the endpoint is a service with S3's interface, and what is between (a proxy)"};
+}
+
 /// Of an answer with `Content-Range`: where its bytes begin in the object, and how many there are to be.
 struct Place {
   std::uint64_t offset = 0;
@@ -84,14 +94,17 @@ Result<Object> CrtClient::get(const Address& address, const std::optional<Range>
     Info info = info_of(answer);
     // A service that does not know ranges answers with the whole object, and no `Content-Range`.
     const bool in_range = range && !answer.header("content-range").empty();
+    if (!answer.has_length() || answer.header("content-range").ends_with("/*")) return without_length(address);
     if (!in_range && answer.header("content-length").empty()) info.size = answer.body.size();  // it came in chunks
     const Place place = range ? asked_of(*range, info.size) : Place{.offset = 0, .length = info.size};
     const std::uint64_t announced = in_range ? place.length : info.size;
-    const bool whole = answer.body.size() == announced;
+    const bool in_place = !in_range || answer.header("content-range").starts_with(fmt::format("bytes {}-", place.offset));
+    const bool whole = in_place && answer.body.size() == announced;
     if (!whole || (announced == info.size && !fits_etag(answer.body, answer, md5))) {
       if (attempt == 0) continue;
-      return damaged(address, whole ? "the MD5 of what S3 gives is not its etag, twice in a row"
-                                    : fmt::format("{} bytes came of {}, twice in a row", answer.body.size(), announced));
+      if (whole) return damaged(address, "the MD5 of what S3 gives is not its etag, twice in a row");
+      if (in_place) return damaged(address, fmt::format("{} bytes came of {}, twice in a row", answer.body.size(), announced));
+      return damaged(address, fmt::format("{} came in the place of bytes {}-, twice in a row", answer.header("content-range"), place.offset));
     }
     Object object{.bytes = std::move(answer.body), .offset = place.offset, .info = std::move(info)};
     if (range && !in_range) object.bytes = object.bytes.substr(place.offset, place.length);
@@ -199,17 +212,23 @@ Result<std::optional<Answer>> CrtClient::get_piece(const Address& address, const
   request.headers.emplace_back("Range", range_header({.offset = piece.from, .length = piece.length, .suffix = false}));
   request.headers.emplace_back("If-Match", whole.etag);
   request.receive = piece.to;
+  request.body_max = piece.length;
   request.expected = piece.length;
   request.group = &group;
+  const std::string extent = fmt::format("bytes {}-{}/", piece.from, piece.from + piece.length - 1);
   for (int attempt = 0;; ++attempt) {
     Answer answer = HR_TRY(ask(request, address.bucket, doing));
-    if (judge(answer) == Verdict::condition) return std::optional<Answer>{};
+    // A service that does not know If-Match may have a shorter version by now.
+    if (judge(answer) == Verdict::condition || answer.status == kRangeNotSatisfiable) return std::optional<Answer>{};
     if (judge(answer) != Verdict::good) return error_for(answer, doing, address.bucket);
+    const std::string range = answer.header("content-range");
+    const bool is_version = answer.header("etag") == whole.etag && (range.ends_with("/*") || info_of(answer).size == whole.size);
     const std::uint64_t came = piece.to.file != nullptr ? answer.received : answer.body.size();
-    const bool same_size = info_of(answer).size == whole.size;
-    if (came == piece.length && same_size) return std::optional{std::move(answer)};
-    if (attempt > 0 && !same_size) return std::optional<Answer>{};
-    if (attempt > 0) return damaged(address, fmt::format("{} bytes came of {}, twice in a row", came, piece.length));
+    if (came == piece.length && range.starts_with(extent) && is_version && !answer.too_large) return std::optional{std::move(answer)};
+    if (attempt == 0) continue;
+    if (range.empty()) return damaged(address, "the service answers with more than the range that it was asked for, twice in a row");
+    if (!is_version) return std::optional<Answer>{};
+    return damaged(address, fmt::format("{} bytes of {} came in the place of {}, twice in a row", came, range, extent));
   }
 }
 
@@ -219,14 +238,10 @@ Result<Answer> CrtClient::get_whole(const Address& address, FileWriter* file) {
   request.checksum = settings_.checksums;
   request.receive.file = file;
   request.body_max = kPiece;
-  for (int attempt = 0;; ++attempt) {
-    Answer answer = HR_TRY(ask(request, address.bucket, doing));
-    if (judge(answer) != Verdict::good) return error_for(answer, doing, address.bucket);
-    const std::uint64_t came = file != nullptr ? answer.received : answer.body.size();
-    const bool in_chunks = answer.header("content-length").empty();
-    if (answer.too_large || in_chunks || came == answer.announced_size()) return answer;
-    if (attempt > 0) return damaged(address, fmt::format("{} bytes came of {}, twice in a row", came, answer.announced_size()));
-  }
+  Answer answer = HR_TRY(ask(request, address.bucket, doing));
+  if (judge(answer) != Verdict::good) return error_for(answer, doing, address.bucket);
+  if (!answer.has_length() || (answer.too_large && answer.announced_size() == 0)) return without_length(address);
+  return answer;
 }
 
 }  // namespace headrace::s3

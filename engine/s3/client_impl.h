@@ -63,7 +63,7 @@ class CrtClient final : public Client {
     std::uint64_t length = 0;
     Sink to;
   };
-  /// `whole`: of the version that is meant. nullopt when there is another by now, or it has not that size.
+  /// `whole`: of the version that is meant. nullopt when there is another by now. An answer with other bytes is asked for once more.
   Result<std::optional<Answer>> get_piece(const Address& address, const Piece& piece, const Info& whole, StopGroup& group);
   /// Ends with the client.
   [[nodiscard]] StopGroup& running() { return running_; }

@@ -1,5 +1,6 @@
 #include "s3/client.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -206,6 +207,38 @@ TEST_F(ClientTest, RangesOfAnySizeComeIntoFiles) {
   ASSERT_FALSE(full.ok());
   EXPECT_NE(to_text(full.error()).find("No space left"), std::string::npos) << to_text(full.error());
   std::filesystem::remove_all(folder);
+}
+
+TEST_F(ClientTest, WhatIsInTheFileAlreadyGoesAndADeviceStays) {
+  const std::string folder = ::testing::TempDir() + "s3-target-" + std::to_string(::getpid());
+  std::filesystem::create_directories(folder);
+  ASSERT_TRUE(client_->put(at("short"), "hello", {}).ok());
+  std::ofstream{folder + "/long"} << std::string(100, 'x');
+  ASSERT_TRUE(client_->get_to_file(at("short"), folder + "/long", std::nullopt).ok());
+  EXPECT_EQ(file_content(folder + "/long"), "hello");
+  ASSERT_TRUE(client_->get_to_file(at("short"), folder + "/long", Range{.offset = 1, .length = 2, .suffix = false}).ok());
+  EXPECT_EQ(file_content(folder + "/long"), "el");
+  ASSERT_TRUE(client_->get_to_file(at("short"), folder + "/long", Range{.offset = 0, .length = 1, .suffix = true}).ok());
+  EXPECT_EQ(file_content(folder + "/long"), "o");
+
+  ASSERT_EQ(::mkfifo((folder + "/fifo").c_str(), 0600), 0);
+  EXPECT_FALSE(client_->get_to_file(at("short"), folder + "/fifo", std::nullopt).ok());
+  EXPECT_TRUE(std::filesystem::exists(folder + "/fifo"));
+  EXPECT_FALSE(client_->get_to_file(at("none"), folder + "/new", std::nullopt).ok());
+  EXPECT_FALSE(std::filesystem::exists(folder + "/new"));
+  const auto full = client_->get_to_file(at("short"), "/dev/full", std::nullopt);
+  ASSERT_FALSE(full.ok());
+  EXPECT_NE(to_text(full.error()).find("/dev/full"), std::string::npos) << to_text(full.error());
+  std::filesystem::remove_all(folder);
+}
+
+TEST_F(ClientTest, WhatIsNoFileIsNotStored) {
+  for (const char* path : {"/dev/null", "/proc/self/status", "/tmp"}) {
+    const auto stored = client_->put_file(at("no-file"), path, {});
+    ASSERT_FALSE(stored.ok()) << path;
+    EXPECT_NE(to_text(stored.error()).find(path), std::string::npos) << to_text(stored.error());
+  }
+  EXPECT_EQ(*client_->head(at("no-file")), std::nullopt);
 }
 
 TEST_F(ClientTest, AReaderCanBeDroppedInTheMiddle) {

@@ -1,5 +1,6 @@
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -28,7 +29,7 @@ constexpr std::uint64_t kInMemoryMax = 1 << 20;
 /// A file's content as memory, for as long as this lives.
 class Mapped {
  public:
-  Mapped(int fd, std::uint64_t size) : size_(size), at_(size == 0 ? nullptr : ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd, 0)) {}
+  Mapped(int fd, std::uint64_t size) : size_(size), at_(size == 0 ? nullptr : ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0)) {}
   ~Mapped() {
     if (at_ != nullptr && at_ != MAP_FAILED) ::munmap(at_, size_);
   }
@@ -47,7 +48,7 @@ class Mapped {
 /// How one try to bring an object ended.
 enum class Came { whole, replaced, altered };
 
-/// One object on its way into a file that is open for reading and writing, and empty.
+/// One object on its way into a file that is open for reading and writing.
 class Download {
  public:
   Download(CrtClient& client, const Address& address, int fd) : client_(client), address_(address), fd_(fd), file_(fd) {}
@@ -67,8 +68,6 @@ class Download {
       md5.emplace(client_.md5());
     } else {
       info_.size = told.received;
-      // A try before, of a longer version, may have left more.
-      if (told.tries > 1 && ::ftruncate(fd_, static_cast<off_t>(info_.size)) != 0) return system_error(errno, cannot("write"));
       if (given) return Came::whole;  // compared as it came
     }
     const Mapped file{fd_, info_.size};
@@ -82,15 +81,22 @@ class Download {
     const std::uint64_t first_most = std::min(range.length.value_or(kInMemoryMax), kInMemoryMax);
     const Object first = HR_TRY(client_.get(address_, Range{.offset = range.offset, .length = first_most, .suffix = false}));
     info_ = first.info;
-    if (const int code = file_.write(first.bytes, 0); code != 0) return system_error(code, cannot("write"));
     const std::uint64_t left = info_.size - std::min(range.offset, info_.size);
     const std::uint64_t wanted = std::min(range.length.value_or(left), left);
     const std::uint64_t done = first.bytes.size();
+    if (done < wanted && wanted == info_.size) return whole();
+    if (const int code = file_.write(first.bytes, 0); code != 0) return system_error(code, cannot("write"));
     if (done < wanted) HR_TRY(pieces({.from = range.offset + done, .length = wanted - done, .to = {.file = &file_, .at = done, .crc = {}}}));
+    if (const int code = file_.flush(); code != 0) return system_error(code, cannot("write"));
+    length_ = wanted;
     return replaced_ ? Came::replaced : Came::whole;
   }
 
   [[nodiscard]] const Info& info() const { return info_; }
+  /// Of what was brought.
+  [[nodiscard]] std::uint64_t length() const { return length_.value_or(info_.size); }
+  /// errno of writing the file.
+  [[nodiscard]] int file_error() { return file_.flush(); }
 
  private:
   /// By several requests side by side; none more is begun when there is another version by now (`replaced_`).
@@ -122,6 +128,7 @@ class Download {
   const int fd_;
   FileWriter file_;
   Info info_;
+  std::optional<std::uint64_t> length_;  ///< of a part
   std::vector<Crc> crcs_;
   std::atomic<bool> replaced_{false};
 };
@@ -134,36 +141,72 @@ Result<Range> placed(CrtClient& client, const Address& address, const Range& las
   return Range{.offset = info->size - length, .length = length, .suffix = false};
 }
 
-Result<Info> bring(CrtClient& client, const Address& address, const std::optional<Range>& range, int fd) {
-  for (int attempt = 0;; ++attempt) {
-    Download download{client, address, fd};
-    const Came came = HR_TRY(range ? download.part(*range) : download.whole());
-    if (came == Came::whole) return download.info();
-    if (attempt > 0) {
-      return damaged(address, came == Came::replaced ? "it was replaced while it was read, twice in a row"
-                                                     : "what came is not what was stored: another checksum, twice in a row");
-    }
-    if (::ftruncate(fd, 0) != 0) return system_error(errno, fmt::format("cannot write `{}`", address.str()));
+/// Into a file, over what it has. No byte of it is changed before S3 has answered.
+class Target {
+ public:
+  explicit Target(const std::string& path) : path_(path), fd_(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)) {
+    struct stat about {};
+    if (fd_ < 0 || ::fstat(fd_, &about) != 0) error_ = errno;
+    is_file_ = error_ == 0 && S_ISREG(about.st_mode);
   }
-}
+  ~Target() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  Target(const Target&) = delete;
+  Target& operator=(const Target&) = delete;
 
-/// The last bytes of an object, as many as are held in memory.
-Result<Info> bring_end(CrtClient& client, const Address& address, const Range& range, int fd) {
-  Object object = HR_TRY(client.get(address, range));
-  if (const int code = write_all(fd, object.bytes); code != 0) return system_error(code, fmt::format("cannot write `{}`", address.str()));
-  return std::move(object.info);
-}
+  Result<Info> bring(CrtClient& client, const Address& address, const std::optional<Range>& range) {
+    if (error_ != 0) return cannot_write(error_);
+    for (int attempt = 0;; ++attempt) {
+      Download download{client, address, fd_};
+      const Result<Came> came = range ? download.part(*range) : download.whole();
+      if (const int code = download.file_error(); code != 0) return cannot_write(code);
+      if (!came) return came.error();
+      if (*came == Came::whole) return finished(download.info(), download.length());
+      if (attempt == 0) continue;
+      return damaged(address, *came == Came::replaced ? "it was replaced while it was read, twice in a row"
+                                                      : "what came is not what was stored: another checksum, twice in a row");
+    }
+  }
+
+  /// The last bytes of an object, as many as are held in memory.
+  Result<Info> bring_end(CrtClient& client, const Address& address, const Range& range) {
+    if (error_ != 0) return cannot_write(error_);
+    Object object = HR_TRY(client.get(address, range));
+    if (const int code = write_all_at(fd_, object.bytes, 0); code != 0) return cannot_write(code);
+    return finished(std::move(object.info), object.bytes.size());
+  }
+
+  /// What is no file, such as a device, stays.
+  void remove() const {
+    if (is_file_) ::unlink(path_.c_str());
+  }
+
+ private:
+  /// What was there before, or came of a longer version in a try before, goes.
+  Result<Info> finished(Info info, std::uint64_t length) {
+    if (is_file_ && ::lseek(fd_, 0, SEEK_END) > static_cast<off_t>(length) && ::ftruncate(fd_, static_cast<off_t>(length)) != 0) {
+      return cannot_write(errno);
+    }
+    if (::close(std::exchange(fd_, -1)) != 0) return cannot_write(errno);
+    return info;
+  }
+  [[nodiscard]] Error cannot_write(int code) const { return system_error(code, fmt::format("cannot write `{}`", path_)); }
+
+  const std::string& path_;
+  int fd_;
+  bool is_file_ = false;
+  int error_ = 0;
+};
 
 }  // namespace
 
 Result<Info> download(CrtClient& client, const Address& address, const std::string& path, const std::optional<Range>& asked) {
   std::optional<Range> range = asked;
   if (range && range->suffix && range->length.value_or(0) > kInMemoryMax) range = HR_TRY(placed(client, address, *range));
-  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  if (fd < 0) return system_error(errno, fmt::format("cannot write `{}`", path));
-  Result<Info> came = range && range->suffix ? bring_end(client, address, *range, fd) : bring(client, address, range, fd);
-  if (::close(fd) != 0 && came.ok()) came = system_error(errno, fmt::format("cannot write `{}`", path));
-  if (!came) ::unlink(path.c_str());
+  Target target{path};
+  Result<Info> came = range && range->suffix ? target.bring_end(client, address, *range) : target.bring(client, address, range);
+  if (!came) target.remove();
   return came;
 }
 

@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include "s3/client_impl.h"
+#include "s3/etag.h"
 
 namespace headrace::s3 {
 namespace {
@@ -40,7 +41,7 @@ class PiecesReader final : public Reader {
 
   /// Brings most objects. Of a larger one the first pieces are on their way when this returns.
   Result<void> begin() {
-    Answer first = HR_TRY(client_.get_whole(address_, nullptr));
+    Answer first = HR_TRY(get_first());
     info_ = info_of(first);
     if (!first.too_large) {
       piece_ = std::move(first.body);
@@ -66,6 +67,15 @@ class PiecesReader final : public Reader {
   }
 
  private:
+  Result<Answer> get_first() {
+    for (int attempt = 0;; ++attempt) {
+      Md5Together::Expected md5{client_.md5()};
+      Answer first = HR_TRY(client_.get_whole(address_, nullptr));
+      if (first.too_large || fits_etag(first.body, first, md5)) return first;
+      if (attempt > 0) return damaged(address_, "the MD5 of what S3 gives is not its etag, twice in a row");
+    }
+  }
+
   /// The next piece becomes `piece_`; none at the end.
   Result<void> next() {
     piece_.clear();

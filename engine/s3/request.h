@@ -37,7 +37,7 @@ struct Request {
   std::string_view body;  ///< must live until the request has ended
   FilePart send;          ///< in the place of `body`, unless it is empty
   Sink receive;
-  std::optional<std::uint64_t> body_max;  ///< of a good answer that announces more, the head is taken and no more: `Answer::too_large`
+  std::optional<std::uint64_t> body_max;  ///< a good answer that announces or brings more is cut off: `Answer::too_large`
   bool checksum = false;     ///< a CRC goes with what is sent, or is checked in what is received
   std::uint64_t expected = 0;  ///< bytes of the answer, as far as they are known
   StopGroup* group = nullptr;  ///< what ends it, beside the client
@@ -52,7 +52,7 @@ struct Answer {
   std::uint64_t received = 0;  ///< bytes that went into a file
   Crc received_crc;            ///< of these, when one was asked for
   int file_error = 0;          ///< errno of writing there, or of reading what is sent
-  bool too_large = false;      ///< the body was not taken: `Request::body_max`
+  bool too_large = false;      ///< than `Request::body_max`; not all of the body was taken, as a rule nothing
   int tries = 0;           ///< requests sent, repeats included
   int lost = 0;            ///< of them without an answer, or with 5xx: S3 may have carried them out
   std::string last_trouble;  ///< of the newest try that failed; may be empty
@@ -65,6 +65,8 @@ struct Answer {
     return found == headers.end() ? "" : found->second;
   }
   void add_header(std::string_view name, std::string_view value);
+  /// False where only the end of the connection tells the end of the body, which may be anywhere.
+  [[nodiscard]] bool has_length() const { return headers.contains("content-length") || headers.contains("transfer-encoding"); }
   /// One of `tries` has failed so. `status` 0: there was no answer.
   void add_failure(int failed_with, int failed_status);
   /// How large the body is to be, as its header says; 0 when it does not.

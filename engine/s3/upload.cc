@@ -30,15 +30,16 @@ constexpr Duration kAbortPatience = 5s;
 /// One upload in parts: created, then parts from several threads, then completed, or taken back.
 class Upload {
  public:
-  Upload(CrtClient& client, const Address& address, int fd, std::uint64_t size, const PutOptions& options)
+  Upload(CrtClient& client, const Address& address, const FilePart& file, const std::string& path, const PutOptions& options)
       : client_(client),
         address_(address),
         options_(options),
         doing_(fmt::format("write `{}`", address.str())),
-        fd_(fd),
-        size_(size),
-        part_size_(std::max(CrtClient::kPiece, (size + kPartsMax - 1) / kPartsMax)),
-        parts_((size + part_size_ - 1) / part_size_),
+        fd_(file.fd),
+        size_(file.length),
+        path_(path),
+        part_size_(std::max(CrtClient::kPiece, (size_ + kPartsMax - 1) / kPartsMax)),
+        parts_((size_ + part_size_ - 1) / part_size_),
         crcs_(parts_.size()) {}
 
   /// nullopt when S3 no longer knows of the upload: somebody, or a rule of the bucket, has taken it away.
@@ -89,7 +90,7 @@ class Upload {
     request.send = {.fd = fd_, .from = from, .length = std::min(part_size_, size_ - from)};
     request.headers.emplace_back("Content-Length", std::to_string(request.send.length));
     if (checked()) {
-      crcs_[index] = HR_TRY(crc_of(kSentCrc, request.send, address_.str()));
+      crcs_[index] = HR_TRY(crc_of(kSentCrc, request.send, path_));
       parts_[index].crc = crc_text(crcs_[index]);
       request.headers.emplace_back(header_of(kSentCrc), parts_[index].crc);
     }
@@ -151,6 +152,7 @@ class Upload {
   const std::string doing_;
   const int fd_;
   const std::uint64_t size_;
+  const std::string& path_;
   const std::uint64_t part_size_;
   std::vector<UploadedPart> parts_;
   std::vector<Crc> crcs_;
@@ -159,9 +161,15 @@ class Upload {
   std::atomic<bool> gone_{false};  ///< S3 no longer knows of it
 };
 
-Result<PutResult> upload_parts(CrtClient& client, const Address& address, int fd, std::uint64_t size, const PutOptions& options) {
+Error not_a_file(const std::string& path) {
+  return Error{.kind = Kind::misuse, .what = fmt::format("cannot store `{}`", path), .why = "how long it is cannot be told beforehand",
+               .next = "store a file: a copy of it"};
+}
+
+Result<PutResult> upload_parts(CrtClient& client, const Address& address, const FilePart& file, const std::string& path,
+                               const PutOptions& options) {
   for (int attempt = 0;; ++attempt) {
-    if (auto done = HR_TRY(Upload(client, address, fd, size, options).run())) return *std::move(done);
+    if (auto done = HR_TRY(Upload(client, address, file, path, options).run())) return *std::move(done);
     if (attempt == 0) continue;
     return Error{.kind = Kind::failed, .what = fmt::format("cannot write `{}`", address.str()),
                  .why = "S3 forgot the upload before it was complete, twice in a row (NoSuchUpload)",
@@ -191,7 +199,9 @@ Result<PutResult> upload(CrtClient& client, const Address& address, const std::s
     struct stat file {};
     if (::fstat(fd, &file) != 0) return system_error(errno, fmt::format("cannot store `{}`", path));
     const auto size = static_cast<std::uint64_t>(file.st_size);
-    if (size >= kPartsMin) return upload_parts(client, address, fd, size, options);
+    char byte = 0;
+    if (!S_ISREG(file.st_mode) || (size == 0 && ::pread(fd, &byte, 1, 0) != 0)) return not_a_file(path);
+    if (size >= kPartsMin) return upload_parts(client, address, {.fd = fd, .from = 0, .length = size}, path, options);
     return upload_whole(client, address, {.fd = fd, .from = 0, .length = size}, path, options);
   }();
   ::close(fd);

@@ -29,6 +29,7 @@ Verdict judge_status(const Answer& answer) {
       answer.status == 307) {
     return region_of(answer).empty() ? Verdict::misuse : Verdict::other_region;
   }
+  if (one_of(code, {"BadDigest", "XAmzContentChecksumMismatch"})) return Verdict::damaged;
   if (one_of(code, {"RequestTimeout", "SlowDown", "InternalError", "ServiceUnavailable"})) return Verdict::repeat;
   // To HEAD, S3 says no more than this of an expired token and of a bucket elsewhere.
   if (answer.status == 400 && answer.body.empty()) return region_of(answer).empty() ? Verdict::expired : Verdict::other_region;
@@ -134,6 +135,11 @@ Error describe(const Answer& answer, const std::string& doing, const std::string
     error.next = "check that their source is up and reached from here, then try again";
     return error;
   }
+  if (answer.error == AWS_ERROR_HTTP_OUTGOING_STREAM_LENGTH_INCORRECT) {
+    error.why = "the file became shorter while it was sent";
+    error.next = "store it again";
+    return error;
+  }
   const Verdict verdict = judge(answer);
   const bool answered = answer.error == AWS_ERROR_S3_INVALID_RESPONSE_STATUS;
   error.why = answered ? http_words(answer) : way_words(answer, endpoint);
@@ -164,6 +170,11 @@ Error describe(const Answer& answer, const std::string& doing, const std::string
       break;
     case Verdict::damaged:
       error.kind = Kind::failed;
+      if (answered) {
+        error.why += "; what was sent changed meanwhile or on its way, twice in a row";
+        error.next = "store it again";
+        break;
+      }
       error.why = "what S3 gives is not what was stored: another checksum or length, twice in a row";
       error.next = "remove the object and make it again";
       break;

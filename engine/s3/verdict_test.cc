@@ -71,6 +71,16 @@ TEST(Verdict, TheWayToS3IsTriedAgain) {
   EXPECT_EQ(judge(stopped), Verdict::failed);
 }
 
+TEST(Verdict, WhatIsNotWhatWasToBeSentIsSentOnceMore) {
+  for (const char* code : {"BadDigest", "XAmzContentChecksumMismatch"}) {
+    EXPECT_EQ(judge(http(400, code)), Verdict::damaged);
+    EXPECT_EQ(describe(http(400, code), "write `s3://b/k`", "", "").next, "store it again");
+  }
+  const Answer shorter = broken(AWS_ERROR_HTTP_OUTGOING_STREAM_LENGTH_INCORRECT);
+  EXPECT_EQ(judge(shorter), Verdict::failed);
+  EXPECT_EQ(describe(shorter, "write `s3://b/k`", "", "").why, "the file became shorter while it was sent");
+}
+
 TEST(Verdict, ErrorsSayWhatWhyAndWhatNext) {
   const auto text = [](const Answer& answer) {
     return to_text(describe(answer, "read `s3://flows/a`", "the environment", "http://10.0.0.1:9000"));

@@ -15,7 +15,7 @@ The n-th request of a proxy meets the fault that (seed, n) draws; `faults` has p
     stall      the head comes, then nothing until the client hangs up (`stall_s` at most)
     throttle   503 SlowDown
     internal   500 InternalError
-    stale      what the same request was answered the time before (GET and HEAD)
+    stale      what the same request was answered the time before (GET and HEAD; not that there is nothing, to a GET)
     expired    403 ExpiredToken
     forbidden  403 without a body, which is all that S3 says to a HEAD (HEAD)
     skewed     403 RequestTimeTooSkewed
@@ -277,7 +277,8 @@ class FaultProxy:
         if method in ("GET", "HEAD") and len(answer.body) <= STALE_BYTES_MAX:
             before = self._before.get(reading)
             self._before[reading] = answer
-            if kind == "stale" and before is not None and before != answer:
+            was_there = before is not None and before.first.split(" ")[1] != "404"
+            if kind == "stale" and before is not None and before != answer and (was_there or method == "HEAD"):
                 self.spoiled[kind] += 1
                 answer = before
         if kind == "lost":

@@ -144,7 +144,8 @@ void expect_updates_lose_nothing(Backend& backend) {
     writers.emplace_back([&] {
       for (int k = 0; k < 50; ++k) {
         Increment mine;
-        EXPECT_TRUE(backend.update("u/n", mine).ok());
+        const auto updated = backend.update("u/n", mine);
+        EXPECT_TRUE(updated.ok()) << to_text(updated.error());
       }
     });
   }
