@@ -76,7 +76,8 @@ class Reader {
 /// client's own threads, on kept connections.
 ///
 /// Lost connections, 429 and 5xx are repeated with jittered, growing pauses until `Settings::patience` is over, and meanwhile
-/// fewer requests are sent at once. What comes back shorter than announced, or with another checksum, is fetched once more. Patience
+/// fewer requests are sent at once. An outage is waited for once: a request that begins when nothing has had an answer for as long as
+/// that is given a thirtieth of it. What comes back shorter than announced, or with another checksum, is fetched once more. Patience
 /// counts for each request: large objects move in pieces.
 /// Errors name bucket and key, S3's own code and text, and what to do next. Kinds: `missing` (no such object or bucket), `denied`
 /// (403, no credentials: the error tells what was tried), `misuse` (bad name, range outside the object, wrong settings),

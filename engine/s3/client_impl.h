@@ -110,6 +110,10 @@ class CrtClient final : public Client {
   [[nodiscard]] std::string endpoint_of(const std::string& bucket) const;
   [[nodiscard]] std::string region_for(const std::string& bucket) const;
   [[nodiscard]] bool in_path(const std::string& bucket) const;
+  /// How long a request that begins now is tried: an outage is waited for once, not by each request anew.
+  [[nodiscard]] Duration patience();
+  /// What a try tells of the service: whether it is there.
+  void note(const Answer& answer, Instant asked);
   /// Says that S3 is waited for, at most every half minute.
   void tell_of_wait(const Answer& answer, const std::string& doing, Instant until);
 
@@ -126,6 +130,7 @@ class CrtClient final : public Client {
   mutable std::mutex regions_mutex_;
   std::map<std::string, std::string> regions_;  ///< of buckets that are elsewhere than `settings_` says
   Random random_;
+  std::optional<Instant> away_since_;  ///< no try has had an answer since
   Instant told_{};
 };
 

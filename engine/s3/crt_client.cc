@@ -25,6 +25,8 @@ constexpr std::uint32_t kPauseMaxS = 8;
 /// New credentials are looked for that often in one call.
 constexpr int kRenewMax = 3;
 constexpr Duration kTellEvery = 30s;
+/// A request that begins when an outage has outlasted the patience of another is given this part of it: 30 s as a rule.
+constexpr int kPatienceAfter = 30;
 constexpr int kRangeNotSatisfiable = 416;
 /// What one connection to S3 moves, as a rule, and how fast a transfer aims to be where no limit is set.
 constexpr double kConnectionGbps = 0.625;
@@ -153,6 +155,20 @@ bool CrtClient::again(Course& course, const Answer& answer, const std::string& b
   return group.pause(random_pause(most_ms));
 }
 
+Duration CrtClient::patience() {
+  const std::lock_guard lock{mutex_};
+  if (!away_since_) return settings_.patience;
+  const Duration left = *away_since_ + settings_.patience - now();
+  return std::clamp(left, settings_.patience / kPatienceAfter, settings_.patience);
+}
+
+void CrtClient::note(const Answer& answer, Instant asked) {
+  if (answer.stopped || answer.file_error != 0) return;
+  const std::lock_guard lock{mutex_};
+  if (judge(answer) != Verdict::repeat) away_since_.reset();
+  else if (!away_since_) away_since_ = asked;
+}
+
 Duration CrtClient::random_pause(std::uint64_t most_ms) {
   const std::lock_guard lock{mutex_};
   return std::chrono::milliseconds{random_.below(most_ms) + 1};
@@ -177,7 +193,7 @@ void CrtClient::ask_at_end(const Request& request, const std::string& bucket, Du
 
 Result<Answer> CrtClient::ask(const Request& request, const std::string& bucket, const std::string& doing) {
   StopGroup& group = request.group != nullptr ? *request.group : running_;
-  Course course{.began = now(), .until = now() + settings_.patience};
+  Course course{.began = now(), .until = now() + patience()};
   int tries = 0;
   int lost = 0;
   std::string trouble;  // of the try before: says more than that the last one took too long
@@ -196,6 +212,7 @@ Result<Answer> CrtClient::ask(const Request& request, const std::string& bucket,
     } else if (!answer.stopped) {
       answer = ask_once(request, way.to, course.until, group);
       pace_.leave();
+      note(answer, asked);
       const std::uint64_t came = answer.received + answer.body.size();
       if (came > request.expected) (void)bandwidth_.reserve(came - request.expected, now());
     }

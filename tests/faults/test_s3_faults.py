@@ -105,6 +105,29 @@ def test_an_outage_that_outlasts_the_patience_is_told(s3: Dict[str, str], quiet:
     assert "503" in done.stdout and "next:" in done.stdout
 
 
+READ_FOUR = """
+import os, time
+from metaflow import S3
+
+began = time.monotonic()
+with S3(s3root=os.environ["ROOT"]) as s3:
+    for name in ("one", "two", "three", "four"):
+        try:
+            s3.get(name)
+        except Exception as error:
+            assert os.environ["ROOT"] + "/" + name in str(error) and "503" in str(error), error
+        else:
+            raise SystemExit(name)
+print(time.monotonic() - began)
+"""
+
+
+def test_an_outage_is_waited_for_once(s3: Dict[str, str], quiet: FaultProxy, new_place: NewPlace) -> None:
+    """Who asks when it has outlasted somebody's patience is told soon: a run over a service that is gone must end."""
+    quiet.outage(600)
+    assert 6 <= float(new_place(HEADRACE_S3_PATIENCE_S="6").script(READ_FOUR, quiet.url)) < 18
+
+
 READ_SMALL = """
 import collections, os
 from faults_flow import noise
