@@ -97,8 +97,9 @@ def test_an_iterator_may_use_an_object_again() -> None:
     assert parallel_map(lambda item: item[0], items(UnpicklableList([0])), max_parallel=2) == list(range(200))
 
 
-def test_large_items_of_an_iterator_are_inherited() -> None:
+def test_large_items_of_an_iterator_are_inherited(monkeypatch: pytest.MonkeyPatch) -> None:
     numpy = pytest.importorskip("numpy")
+    monkeypatch.setattr(pool, "COPY_NS_PER_BYTE", 100)  # Where a fork takes long, as on a busy machine, they are copied.
     matrix = numpy.ones(50_000_000 // 8)
     assert parallel_map(lambda item: (item[0] is matrix, item[1]), ((matrix, n) for n in range(4)), max_parallel=2) == [
         (True, n) for n in range(4)]
