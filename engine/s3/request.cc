@@ -17,7 +17,7 @@ void Answer::add_header(std::string_view name, std::string_view value) {
 }
 
 void Answer::add_failure(int failed_with, int failed_status) {
-  if (failed_status == 0 || failed_status >= 500) ++lost;
+  if (failed_status < 300 || failed_status >= 500) ++lost;  // also an answer that broke off after it had said 200
   last_trouble = failed_status >= 300 ? fmt::format("HTTP status {}", failed_status) : std::string{aws_error_str(failed_with)};
 }
 

@@ -54,7 +54,7 @@ struct Answer {
   int file_error = 0;          ///< errno of writing there, or of reading what is sent
   bool too_large = false;      ///< than `Request::body_max`; not all of the body was taken, as a rule nothing
   int tries = 0;           ///< requests sent, repeats included
-  int lost = 0;            ///< of them without an answer, or with 5xx: S3 may have carried them out
+  int lost = 0;            ///< of them without a whole answer, or with 5xx: S3 may have carried them out
   std::string last_trouble;  ///< of the newest try that failed; may be empty
   bool stalled = false;    ///< given up because nothing happened for too long
   bool hopeless = false;   ///< given up because the same trouble would come back, e.g. a certificate that is not trusted

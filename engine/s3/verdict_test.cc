@@ -71,6 +71,14 @@ TEST(Verdict, TheWayToS3IsTriedAgain) {
   EXPECT_EQ(judge(stopped), Verdict::failed);
 }
 
+TEST(Verdict, WhatS3MayHaveCarriedOutIsCounted) {
+  for (const auto& [status, lost] : {std::pair{0, 1}, std::pair{200, 1}, std::pair{503, 1}, std::pair{404, 0}, std::pair{412, 0}}) {
+    Answer answer;
+    answer.add_failure(AWS_ERROR_HTTP_CONNECTION_CLOSED, status);
+    EXPECT_EQ(answer.lost, lost) << status << ": 200 is an answer that broke off";
+  }
+}
+
 TEST(Verdict, WhatIsNotWhatWasToBeSentIsSentOnceMore) {
   for (const char* code : {"BadDigest", "XAmzContentChecksumMismatch"}) {
     EXPECT_EQ(judge(http(400, code)), Verdict::damaged);

@@ -1,4 +1,4 @@
-"""Services that answer otherwise than S3 does: what is read is right, or an error that names the object."""
+"""Services that answer otherwise than S3 does: what is read is right, or an error that names the object, and what is stored is told."""
 
 from __future__ import annotations
 
@@ -159,3 +159,53 @@ def test_what_comes_is_right_or_an_error(place: Place, service: Type[Service]) -
             assert told == [len(content), hashlib.sha1(content).hexdigest()], told
         else:
             assert outcome in told and "s3://bucket/place/key" in told, told
+
+
+STORE = """
+import os
+from metaflow import S3
+
+with S3(s3root="s3://bucket/place") as s3:
+    print(s3.put_files([("key", os.environ["WHAT"])])[0][0])
+"""
+
+
+class BreaksOff(Answerer):
+    """Completes an upload, but breaks off the answer that says so."""
+
+    protocol_version = "HTTP/1.1"
+    begun = 0
+    crc = ""
+
+    def do_POST(self) -> None:
+        service = type(self)
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if "uploads=" in self.path:
+            service.begun += 1
+            self.answer(200, b"<InitiateMultipartUploadResult><UploadId>id</UploadId></InitiateMultipartUploadResult>")
+        elif service.crc:
+            self.answer(404, b"<Error><Code>NoSuchUpload</Code></Error>")
+        else:
+            service.crc = self.headers["x-amz-checksum-crc32c"]
+            self.send_response(200)
+            self.send_header("Content-Length", "1000")
+            self.end_headers()
+            self.wfile.write(b"<CompleteMultipartUploadResult>")
+            self.close_connection = True
+
+    def do_PUT(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.answer(200, b"", {"ETag": '"part"'})
+
+    def do_HEAD(self) -> None:
+        self.send_response(200 if self.crc else 404)
+        self.send_header("x-amz-checksum-crc32c", self.crc)
+        self.send_header("Content-Length", str(SIZE))
+        self.end_headers()
+
+
+def test_an_upload_whose_completion_broke_off_is_not_begun_again(place: Place, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(OLD)
+    with HttpService(BreaksOff) as http:
+        assert place.script(STORE, http.url, WHAT=str(tmp_path / "file")) == "key\n"
+    assert BreaksOff.begun == 1 and BreaksOff.crc
