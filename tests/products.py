@@ -49,9 +49,9 @@ def base_environment() -> Dict[str, str]:
 
 
 def engine_path() -> str:
-    path = os.environ.get("HEADRACE_ENGINE", str(ROOT / "build/dev/engine/cli/headrace"))
-    assert Path(path).is_file(), "no engine at %s: build it first (./test does)" % path
-    return path
+    path = Path(os.environ.get("HEADRACE_ENGINE") or ROOT / "build/dev/engine/cli/headrace").resolve()  # Products run elsewhere.
+    assert path.is_file(), "no engine at %s: build it first (./test does)" % path
+    return str(path)
 
 
 def headrace_in(folder: Path) -> Product:

@@ -1,11 +1,9 @@
 #pragma once
 
 #include <cstddef>
-#include <list>
-#include <memory>
 #include <string>
-#include <unordered_map>
 
+#include "attempt/lru_cache.h"
 #include "base/ids.h"
 
 namespace headrace::attempt {
@@ -18,22 +16,16 @@ class BlobCache {
   static constexpr std::size_t kBytesMax = 4 << 20;
 
   /// nullptr if it is not kept. Valid until the next `put`.
-  [[nodiscard]] const std::string* get(const BlobKey& key);
+  [[nodiscard]] const std::string* get(const BlobKey& key) { return kept_.get(key); }
   /// Larger blobs than kBlobBytesMax are not kept.
   void put(const BlobKey& key, const std::string& bytes);
-  [[nodiscard]] std::size_t bytes() const { return bytes_; }
+  [[nodiscard]] std::size_t bytes() const { return kept_.bytes(); }
 
  private:
-  struct Entry {
-    BlobKey key;
-    std::string bytes;
-  };
   /// What an entry costs besides its bytes, about.
   static constexpr std::size_t kOverhead = 256;
 
-  std::list<Entry> order_;  ///< newest first
-  std::unordered_map<BlobKey, std::list<Entry>::iterator> entries_;
-  std::size_t bytes_ = 0;
+  LruCache<BlobKey, std::string> kept_{kBytesMax};
 };
 
 }  // namespace headrace::attempt

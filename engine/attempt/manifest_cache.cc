@@ -23,10 +23,7 @@ ManifestCache::ManifestCache(loop::WorkerPool& pool, store::Backend& data, FlowN
     : pool_(pool), data_(data), flow_(std::move(flow)) {}
 
 loop::Async<Result<ManifestPtr>> ManifestCache::get(TaskPath task) {
-  if (auto found = entries_.find(task); found != entries_.end()) {
-    order_.splice(order_.begin(), order_, found->second.place);
-    co_return found->second.manifest;
-  }
+  if (const ManifestPtr* kept = kept_.get(task)) co_return *kept;
   auto read_work = [&data = data_, flow = flow_, task] { return store::manifest(data, flow, task); };
   auto read = co_await pool_.run(read_work);
   if (!read) co_return std::move(read).error().at("manifest of " + task.str());
@@ -40,8 +37,8 @@ loop::Async<Result<std::vector<ManifestPtr>>> ManifestCache::get_all(std::vector
   std::vector<ManifestPtr> found;
   std::vector<TaskPath> missing;
   for (const TaskPath& task : tasks) {
-    auto kept = entries_.find(task);
-    found.push_back(kept == entries_.end() ? nullptr : kept->second.manifest);
+    const ManifestPtr* kept = kept_.peek(task);
+    found.push_back(kept == nullptr ? nullptr : *kept);
     if (!found.back()) missing.push_back(task);
   }
   auto read_work = [&data = data_, flow = flow_, missing]() -> Result<std::vector<ManifestPtr>> {
@@ -67,24 +64,8 @@ loop::Async<Result<std::vector<ManifestPtr>>> ManifestCache::get_all(std::vector
 }
 
 void ManifestCache::put(const TaskPath& task, ManifestPtr manifest) {
-  const auto [found, is_new] = entries_.try_emplace(task);
-  Entry& entry = found->second;
-  if (is_new) {
-    order_.push_front(task);
-    entry.place = order_.begin();
-  } else {
-    order_.splice(order_.begin(), order_, entry.place);
-  }
-  bytes_ -= entry.bytes;
-  entry.bytes = room_for(manifest->manifest);
-  bytes_ += entry.bytes;
-  entry.manifest = std::move(manifest);
-  while (bytes_ > kBytesMax && entries_.size() > 1) {
-    const auto oldest = entries_.find(order_.back());
-    bytes_ -= oldest->second.bytes;
-    entries_.erase(oldest);
-    order_.pop_back();
-  }
+  const std::size_t bytes = room_for(manifest->manifest);
+  kept_.put(task, std::move(manifest), bytes);
 }
 
 }  // namespace headrace::attempt

@@ -1,11 +1,10 @@
 #pragma once
 
-#include <list>
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "attempt/lru_cache.h"
 #include "base/ids.h"
 #include "base/result.h"
 #include "loop/async.h"
@@ -43,22 +42,13 @@ class ManifestCache {
   [[nodiscard]] loop::Async<Result<std::vector<ManifestPtr>>> get_all(std::vector<TaskPath> tasks);
   void put(const TaskPath& task, ManifestPtr manifest);
   /// About what they take, with their texts for the wire.
-  [[nodiscard]] std::size_t bytes() const { return bytes_; }
+  [[nodiscard]] std::size_t bytes() const { return kept_.bytes(); }
 
  private:
-  using Order = std::list<TaskPath>;
-  struct Entry {
-    ManifestPtr manifest;
-    Order::iterator place;
-    std::size_t bytes = 0;
-  };
-
   loop::WorkerPool& pool_;
   store::Backend& data_;
   FlowName flow_;
-  Order order_;  ///< newest first
-  std::map<TaskPath, Entry> entries_;
-  std::size_t bytes_ = 0;
+  LruCache<TaskPath, ManifestPtr> kept_{kBytesMax};
 };
 
 }  // namespace headrace::attempt

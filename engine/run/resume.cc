@@ -3,11 +3,11 @@
 
 #include <utility>
 
+#include "base/together.h"
 #include "run/driver.h"
 #include "store/local_metadata.h"
 #include "store/reader.h"
 #include "store/run_copies.h"
-#include "base/together.h"
 
 namespace headrace::run {
 

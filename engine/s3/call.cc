@@ -180,9 +180,10 @@ int Call::State::on_body(aws_http_stream*, const aws_byte_cursor* bytes, void* u
   const std::lock_guard lock{state.mutex};
   Answer& answer = state.answer;
   state.moved = now();
-  answer.too_large = is_good(answer.status) && state.body_max && answer.received + answer.body.size() + bytes->len > *state.body_max;
+  const bool good = is_good(answer.status);
+  answer.too_large = good && state.body_max && answer.came() + bytes->len > *state.body_max;
   if (answer.too_large) return aws_raise_error(AWS_ERROR_S3_CANCELED);
-  if (state.receive.file != nullptr && is_good(answer.status)) {
+  if (good && state.receive.file != nullptr) {
     if (state.receive.crc) answer.received_crc.add(view(*bytes));
     answer.file_error = state.receive.file->write(view(*bytes), state.receive.at + answer.received);
     answer.received += bytes->len;

@@ -38,8 +38,6 @@ Error damaged(const Address& address, std::string why) {
 
 namespace {
 
-constexpr int kRangeNotSatisfiable = 416;
-
 /// Not of the object, or not of the answer.
 Error without_length(const Address& address) {
   return Error{.kind = Kind::failed,
@@ -70,7 +68,7 @@ Info info_of(const Answer& answer) {
   Info info;
   const std::string range = answer.header("content-range");  // bytes 0-9/100
   const auto slash = range.rfind('/');
-  info.size = slash == std::string::npos ? number(answer.header("content-length")) : number(std::string_view{range}.substr(slash + 1));
+  info.size = slash == std::string::npos ? answer.announced_size() : number(std::string_view{range}.substr(slash + 1));
   info.etag = answer.header("etag");
   info.content_type = answer.header("content-type");
   info.encryption = answer.header("x-amz-server-side-encryption");
@@ -93,18 +91,19 @@ Result<Object> CrtClient::get(const Address& address, const std::optional<Range>
     if (judge(answer) != Verdict::good) return error_for(answer, doing, address.bucket);
     Info info = info_of(answer);
     // A service that does not know ranges answers with the whole object, and no `Content-Range`.
-    const bool in_range = range && !answer.header("content-range").empty();
-    if (!answer.has_length() || answer.header("content-range").ends_with("/*")) return without_length(address);
+    const std::string extent = answer.header("content-range");
+    const bool in_range = range && !extent.empty();
+    if (!answer.has_length() || extent.ends_with("/*")) return without_length(address);
     if (!in_range && answer.header("content-length").empty()) info.size = answer.body.size();  // it came in chunks
     const Place place = range ? asked_of(*range, info.size) : Place{.offset = 0, .length = info.size};
     const std::uint64_t announced = in_range ? place.length : info.size;
-    const bool in_place = !in_range || answer.header("content-range").starts_with(fmt::format("bytes {}-", place.offset));
+    const bool in_place = !in_range || extent.starts_with(fmt::format("bytes {}-", place.offset));
     const bool whole = in_place && answer.body.size() == announced;
     if (!whole || (announced == info.size && !fits_etag(answer.body, answer, md5))) {
       if (attempt == 0) continue;
       if (whole) return damaged(address, "the MD5 of what S3 gives is not its etag, twice in a row");
       if (in_place) return damaged(address, fmt::format("{} bytes came of {}, twice in a row", answer.body.size(), announced));
-      return damaged(address, fmt::format("{} came in the place of bytes {}-, twice in a row", answer.header("content-range"), place.offset));
+      return damaged(address, fmt::format("{} came in the place of bytes {}-, twice in a row", extent, place.offset));
     }
     Object object{.bytes = std::move(answer.body), .offset = place.offset, .info = std::move(info)};
     if (range && !in_range) object.bytes = object.bytes.substr(place.offset, place.length);
@@ -223,12 +222,11 @@ Result<std::optional<Answer>> CrtClient::get_piece(const Address& address, const
     if (judge(answer) != Verdict::good) return error_for(answer, doing, address.bucket);
     const std::string range = answer.header("content-range");
     const bool is_version = answer.header("etag") == whole.etag && (range.ends_with("/*") || info_of(answer).size == whole.size);
-    const std::uint64_t came = piece.to.file != nullptr ? answer.received : answer.body.size();
-    if (came == piece.length && range.starts_with(extent) && is_version && !answer.too_large) return std::optional{std::move(answer)};
+    if (answer.came() == piece.length && range.starts_with(extent) && is_version && !answer.too_large) return std::optional{std::move(answer)};
     if (attempt == 0) continue;
     if (range.empty()) return damaged(address, "the service answers with more than the range that it was asked for, twice in a row");
     if (!is_version) return std::optional<Answer>{};
-    return damaged(address, fmt::format("{} bytes of {} came in the place of {}, twice in a row", came, range, extent));
+    return damaged(address, fmt::format("{} bytes of {} came in the place of {}, twice in a row", answer.came(), range, extent));
   }
 }
 

@@ -27,7 +27,6 @@ constexpr int kRenewMax = 3;
 constexpr Duration kTellEvery = 30s;
 /// A request that begins when an outage has outlasted the patience of another is given this part of it: 30 s as a rule.
 constexpr int kPatienceAfter = 30;
-constexpr int kRangeNotSatisfiable = 416;
 /// What one connection to S3 moves, as a rule, and how fast a transfer aims to be where no limit is set.
 constexpr double kConnectionGbps = 0.625;
 constexpr double kAimGbps = 10;
@@ -213,8 +212,7 @@ Result<Answer> CrtClient::ask(const Request& request, const std::string& bucket,
       answer = ask_once(request, way.to, course.until, group);
       pace_.leave();
       note(answer, asked);
-      const std::uint64_t came = answer.received + answer.body.size();
-      if (came > request.expected) (void)bandwidth_.reserve(came - request.expected, now());
+      if (answer.came() > request.expected) (void)bandwidth_.reserve(answer.came() - request.expected, now());
     }
     answer.tries += tries;
     answer.lost += lost;

@@ -72,11 +72,11 @@ class Download {
     }
     const Mapped file{fd_, info_.size};
     const auto bytes = file.bytes();
-    if (!bytes) return system_error(errno, cannot("check"));
+    if (!bytes) return system_error(errno, fmt::format("cannot check `{}`", address_.str()));
     return check_digest(*bytes, told) != Checked::differs && fits_etag(*bytes, told, *md5) ? Came::whole : Came::altered;
   }
 
-  /// To the file's beginning. S3 tells no checksum of a part.
+  /// To the file's beginning. S3 tells no checksum of a part. Whether it could be written, `file_error` tells.
   Result<Came> part(const Range& range) {
     const std::uint64_t first_most = std::min(range.length.value_or(kInMemoryMax), kInMemoryMax);
     const Object first = HR_TRY(client_.get(address_, Range{.offset = range.offset, .length = first_most, .suffix = false}));
@@ -85,9 +85,8 @@ class Download {
     const std::uint64_t wanted = std::min(range.length.value_or(left), left);
     const std::uint64_t done = first.bytes.size();
     if (done < wanted && wanted == info_.size) return whole();
-    if (const int code = file_.write(first.bytes, 0); code != 0) return system_error(code, cannot("write"));
-    if (done < wanted) HR_TRY(pieces({.from = range.offset + done, .length = wanted - done, .to = {.file = &file_, .at = done, .crc = {}}}));
-    if (const int code = file_.flush(); code != 0) return system_error(code, cannot("write"));
+    const bool written = file_.write(first.bytes, 0) == 0;
+    if (written && done < wanted) HR_TRY(pieces({.from = range.offset + done, .length = wanted - done, .to = {.file = &file_, .at = done, .crc = {}}}));
     length_ = wanted;
     return replaced_ ? Came::replaced : Came::whole;
   }
@@ -95,7 +94,7 @@ class Download {
   [[nodiscard]] const Info& info() const { return info_; }
   /// Of what was brought.
   [[nodiscard]] std::uint64_t length() const { return length_.value_or(info_.size); }
-  /// errno of writing the file.
+  /// errno of writing the file, all of which is there when this returns 0.
   [[nodiscard]] int file_error() { return file_.flush(); }
 
  private:
@@ -120,8 +119,6 @@ class Download {
     for (const Crc& crc : crcs_) whole.append(crc);
     return whole;
   }
-
-  [[nodiscard]] std::string cannot(std::string_view what) const { return fmt::format("cannot {} `{}`", what, address_.str()); }
 
   CrtClient& client_;
   const Address& address_;

@@ -71,6 +71,8 @@ struct Answer {
   void add_failure(int failed_with, int failed_status);
   /// How large the body is to be, as its header says; 0 when it does not.
   [[nodiscard]] std::uint64_t announced_size() const;
+  /// Bytes of the body that came, wherever they went.
+  [[nodiscard]] std::uint64_t came() const { return received + body.size(); }
 };
 
 /// Where the requests of a client go.

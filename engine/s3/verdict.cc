@@ -41,7 +41,7 @@ Verdict judge_status(const Answer& answer) {
     case 409: return one_of(code, {"ConditionalRequestConflict", "OperationAborted"}) ? Verdict::repeat : Verdict::failed;
     case 401:
     case 403: return Verdict::denied;
-    case 416: return Verdict::misuse;
+    case kRangeNotSatisfiable: return Verdict::misuse;
     case 408:
     case 425:
     case 429: return Verdict::repeat;
@@ -161,7 +161,7 @@ Error describe(const Answer& answer, const std::string& doing, const std::string
       break;
     case Verdict::misuse:
       error.kind = Kind::misuse;
-      if (answer.status == 416) error.next = "ask for a range inside the object";
+      if (answer.status == kRangeNotSatisfiable) error.next = "ask for a range inside the object";
       else error.next = "check the endpoint and the region";
       break;
     case Verdict::repeat:

@@ -7,6 +7,9 @@
 
 namespace headrace::s3 {
 
+/// HTTP: no byte of the range is in the object.
+inline constexpr int kRangeNotSatisfiable = 416;
+
 /// What an answer means for the one who asked. S3's many codes are folded into these here.
 enum class Verdict {
   good,

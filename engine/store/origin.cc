@@ -8,9 +8,9 @@
 #include <fmt/format.h>
 
 #include "base/check.h"
+#include "base/together.h"
 #include "codec/pickle.h"
 #include "store/reader.h"
-#include "base/together.h"
 
 namespace headrace::store {
 namespace {

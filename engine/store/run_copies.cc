@@ -8,12 +8,12 @@
 
 #include <fmt/format.h>
 
+#include "base/together.h"
 #include "codec/gzip.h"
 #include "codec/tar.h"
 #include "store/reader.h"
 #include "store/run_copy.h"
 #include "store/tags.h"
-#include "base/together.h"
 
 namespace headrace::store {
 namespace {

@@ -6,10 +6,10 @@
 
 #include <fmt/format.h>
 
+#include "base/together.h"
 #include "store/blob_marker.h"
 #include "store/object_key.h"
 #include "store/s3_objects.h"
-#include "base/together.h"
 
 namespace headrace::store {
 namespace {

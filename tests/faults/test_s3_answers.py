@@ -46,12 +46,6 @@ class Service(Answerer):
             type(self).asked += 1
             return type(self).asked
 
-    def do_HEAD(self) -> None:
-        self.send_response(200)
-        self.send_header("ETag", ETAG)
-        self.send_header("Content-Length", str(SIZE))
-        self.end_headers()
-
     def do_GET(self) -> None:
         try:
             asked = self.headers.get("Range")
@@ -115,21 +109,20 @@ class UntilItHangsUp(Service):
 
 
 class InChunks(Service):
-    size = 1000
+    chunks = [OLD[:400], OLD[400:1000]]
 
     def whole(self) -> None:
         self.send_response(200)
         self.send_header("ETag", ETAG)
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
-        for at in range(0, self.size, 400):
-            piece = OLD[at:min(at + 400, self.size)] if self.size < SIZE else OLD[:400 << 10]
-            self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+        for chunk in self.chunks:
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
         self.wfile.write(b"0\r\n\r\n")
 
 
-class InEndlessChunks(InChunks):
-    size = SIZE
+class InManyChunks(InChunks):
+    chunks = [OLD]
 
 
 #: What reading the whole gives, and a part: `right`, or what the error says.
@@ -137,7 +130,7 @@ RIGHT, MORE, PLACE, REPLACED, LENGTH = ("right", "more than the range", "came in
                                         "does not say how long")
 ANSWERS = {WholeOnce: (RIGHT, RIGHT), WholeAlways: (MORE, MORE), Elsewhere: (PLACE, PLACE), AnotherVersion: (REPLACED, RIGHT),
            ShorterVersion: (REPLACED, "InvalidRange"), UnknownSize: (RIGHT, LENGTH), UntilItHangsUp: (LENGTH, RIGHT),
-           InChunks: (RIGHT, RIGHT), InEndlessChunks: (LENGTH, RIGHT)}
+           InChunks: (RIGHT, RIGHT), InManyChunks: (LENGTH, RIGHT)}
 
 
 @pytest.fixture()

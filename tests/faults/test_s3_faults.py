@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Dict, Protocol
 
 import pytest
-from products import ROOT
+from products import engine_path
 from s3_proxy import KINDS, FaultProxy
 from s3_work import NewPlace
 
@@ -29,8 +29,7 @@ ANSWERED = {kind: percent for kind, percent in USUAL.items() if kind not in ("lo
 
 def program(module: str) -> str:
     """The unit tests of a module, built beside the engine."""
-    engine = Path(os.environ.get("HEADRACE_ENGINE") or ROOT / "build/dev/engine/cli/headrace")
-    found = engine.parents[1] / module / ("%s_test" % module)
+    found = Path(engine_path()).parents[1] / module / ("%s_test" % module)
     if not found.exists():
         pytest.skip("%s is not built" % found)
     return str(found)
