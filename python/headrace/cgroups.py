@@ -43,3 +43,13 @@ def group_files(controller: str, *names: str, root: str = ROOT, membership: str 
         candidates = [os.path.join(folder, name) for name in names]
         files += [file for file in candidates if os.path.exists(file)][:1]
     return files
+
+
+def text_of(file: str) -> str:
+    """What a small file of the kernel says. Not by `open`, whose streams cost more than the reading, and which is gone when the
+    interpreter ends a generator."""
+    fd = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(fd, 1 << 16).decode()
+    finally:
+        os.close(fd)

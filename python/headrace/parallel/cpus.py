@@ -8,7 +8,7 @@ import math
 import os
 from typing import List, Optional
 
-from ..cgroups import MEMBERSHIP, ROOT, group_files
+from ..cgroups import MEMBERSHIP, ROOT, group_files, text_of
 
 _current_core = ctypes.CDLL(None).sched_getcpu
 
@@ -62,15 +62,10 @@ def cgroup_quota(root: str = ROOT, membership: str = MEMBERSHIP) -> Optional[flo
 def _quota_in(file: str) -> Optional[float]:
     """Of `cpu.max` (version 2: quota and period) or `cpu.cfs_quota_us` (version 1: the period has a file of its own)."""
     try:
-        quota, *periods = _text(file).split()
-        period = periods[0] if periods else _text(file.replace("cfs_quota", "cfs_period"))
+        quota, *periods = text_of(file).split()
+        period = periods[0] if periods else text_of(file.replace("cfs_quota", "cfs_period"))
     except (OSError, ValueError):
         return None
     if quota == "max" or int(quota) <= 0 or int(period) <= 0:
         return None
     return int(quota) / int(period)
-
-
-def _text(file: str) -> str:
-    with open(file) as opened:
-        return opened.read()

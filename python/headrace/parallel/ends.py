@@ -9,7 +9,7 @@ import signal
 import time
 from typing import List, Optional, Tuple
 
-from ..cgroups import MEMBERSHIP, ROOT, group_files
+from ..cgroups import MEMBERSHIP, ROOT, group_files, text_of
 from .system import process_fd
 
 
@@ -96,19 +96,15 @@ def oom_kills(root: str = ROOT, membership: str = MEMBERSHIP) -> int:
     """How many processes the kernel killed for memory in this process's control group; 0 where that is not told."""
     for base in (root, os.path.join(root, "unified")):  # where groups of version 2 are beside those of version 1
         for name in group_files("memory", "memory.events", "memory.oom_control", root=base, membership=membership):
-            with contextlib.suppress(OSError, StopIteration), open(name) as file:
-                return next(int(line.split()[1]) for line in file if line.startswith("oom_kill "))
+            with contextlib.suppress(OSError, StopIteration):
+                return next(int(line.split()[1]) for line in text_of(name).splitlines() if line.startswith("oom_kill "))
     return 0
 
 
 def _descendants(pid: int) -> List[int]:
-    """Empty where the kernel does not list children. Not by `open`, which is gone when the interpreter ends a generator."""
+    """Empty where the kernel does not list children."""
     found: List[int] = []
     with contextlib.suppress(OSError):
         for task in os.listdir("/proc/%d/task" % pid):
-            fd = os.open("/proc/%d/task/%s/children" % (pid, task), os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                found += map(int, os.read(fd, 1 << 16).split())
-            finally:
-                os.close(fd)
+            found += map(int, text_of("/proc/%d/task/%s/children" % (pid, task)).split())
     return found + [below for child in found for below in _descendants(child)]

@@ -19,7 +19,7 @@ from typing import Any, Callable, Collection, List, NoReturn, Optional, Sequence
 from ..parent_death import die_with_parent
 from ..stdio import flush_stdio
 from . import chance, cpus, ends, messages, output, worker
-from .held import HELD_SIGNALS, Held, in_main_thread
+from .held import BY_DEFAULT, HELD_SIGNALS, IGNORED, Held, get_handler, in_main_thread, set_handler, set_mask
 from .parent import Link, Parent
 from .source import Chunk, Source
 from .tickets import Tickets
@@ -67,7 +67,7 @@ class Forker:
     def __init__(self, func: Callable[[Any], Any], source: Source, workers_max: int) -> None:
         self.tickets: Optional[Tickets] = None  # of a sequence
         self.fork_ns = 0  # of the last fork
-        self.heed_interrupts = signal.getsignal(signal.SIGINT) != signal.SIG_IGN  # whether workers do
+        self.heed_interrupts = get_handler(signal.SIGINT) != IGNORED  # whether workers do
         self._pid = os.getpid()
         self._func = func
         self._source = source
@@ -114,7 +114,7 @@ class Forker:
         with lock, Held() as held:
             seats = [Seat() for _ in range(count)]
             # A worker must not meet a signal before it has its own handlers.
-            mask = signal.pthread_sigmask(signal.SIG_BLOCK, HELD_SIGNALS)
+            mask = set_mask(signal.SIG_BLOCK, HELD_SIGNALS)
             try:
                 for number, seat in enumerate(seats):
                     began = time.perf_counter_ns()
@@ -132,7 +132,7 @@ class Forker:
                     if cores:
                         cpus.start_on(cores[min(len(others) + number, len(cores) - 1)], pid)
             finally:
-                signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+                set_mask(signal.SIG_SETMASK, mask)
                 for seat in seats:
                     seat.theirs.close()
                 children = _keep_all(pids, seats, keep)
@@ -145,11 +145,11 @@ class Forker:
             die_with_parent(self._pid)  # The kernel looks at the thread that forked: another one may end long before its process.
         for number in HELD_SIGNALS:
             handler = held.replaced(number)
-            if handler not in (signal.SIG_DFL, signal.SIG_IGN):
-                signal.signal(number, handler if _is_for_workers(number, handler) else signal.SIG_DFL)
-        if self.heed_interrupts:
-            signal.signal(signal.SIGINT, worker.Interrupt(seat.at))
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+            if number == signal.SIGINT and self.heed_interrupts:
+                set_handler(number, worker.Interrupt(seat.at))
+            elif handler not in (BY_DEFAULT, IGNORED):
+                set_handler(number, handler if _is_for_workers(number, handler) else BY_DEFAULT)
+        set_mask(signal.SIG_SETMASK, mask)
 
     def _own_link(self, own: Seat, seats: Sequence[Seat], others: Collection[Child]) -> Link:
         """All that other workers are reached by is closed."""

@@ -8,6 +8,13 @@ from typing import Any, Callable, Dict, List, Tuple
 
 HELD_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
 
+# Those of `signal` without what it wraps around them: that makes enumerations of numbers, for which a process forked a moment ago
+# copies some 70 pages first. So handlers are numbers here, too.
+get_handler: Any = getattr(signal.getsignal, "__wrapped__", signal.getsignal)
+set_handler: Any = getattr(signal.signal, "__wrapped__", signal.signal)
+set_mask: Any = getattr(signal.pthread_sigmask, "__wrapped__", signal.pthread_sigmask)
+BY_DEFAULT, IGNORED = int(signal.SIG_DFL), int(signal.SIG_IGN)
+
 
 class Held:
     """`with Held():`. Signals that come meanwhile are handled at its end: each once, in the order in which they came.
@@ -24,10 +31,10 @@ class Held:
     def __enter__(self) -> Held:
         try:
             for number in HELD_SIGNALS if in_main_thread() else ():
-                handler = signal.getsignal(number)
+                handler = get_handler(number)
                 if callable(handler):
                     self._handlers[number] = handler
-                    signal.signal(number, self._record)
+                    set_handler(number, self._record)
         except BaseException:  # A handler that was not replaced yet has raised.
             self.__exit__()
             raise
@@ -45,17 +52,17 @@ class Held:
 
     def replaced(self, number: int) -> Any:
         """The handler that a signal has apart from this section."""
-        return self._handlers.get(number, signal.getsignal(number))
+        return self._handlers[number] if number in self._handlers else get_handler(number)
 
     def _give_back(self) -> None:
         for number, handler in self._handlers.items():
-            signal.signal(number, handler)
+            set_handler(number, handler)
 
     def _record(self, number: int, frame: Any) -> None:
         if self._recording:
             self._came.setdefault(number, frame)
         else:  # Giving back was interrupted twice. It is done now, and nobody has noticed.
-            signal.signal(number, self._handlers[number])
+            set_handler(number, self._handlers[number])
             self._handlers[number](number, frame)
 
     def _hand_on(self, came: List[Tuple[int, Any]]) -> None:

@@ -26,7 +26,7 @@ import pickle
 import socket
 import struct
 import sys
-from typing import Any, FrozenSet, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Any, Collection, FrozenSet, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from ..memory import prefer_huge_pages
 from . import memory
@@ -71,14 +71,20 @@ class Message(NamedTuple):
             at += size + -size % mmap.PAGESIZE
         return pickle.loads(self.view[at:], buffers=buffers)
 
-    def values(self) -> List[Any]:
-        """Those of a batch. Raises what unpickling raises."""
-        loaded: Any = self.load()
-        values: List[Any]
-        values, pickled = (loaded, ()) if isinstance(loaded, list) else loaded
+    def results(self) -> Iterable[Tuple[int, Any]]:
+        """(position, value) of each in a batch. Raises what unpickling raises."""
+        values, pickled, runs = opened(self.load())
         for number in pickled:
             [values[number]] = pickle.loads(values[number])
-        return values
+        if not runs:
+            return enumerate(values, self.first)
+        ends = [number for number, _ in runs[1:]] + [len(values)]
+        return [each for (begin, first), end in zip(runs, ends) for each in enumerate(values[begin:end], first)]
+
+
+def opened(batch: Any) -> Tuple[List[Any], Collection[int], Sequence[Tuple[int, int]]]:
+    """Of what `Batch.packed` has made: the values, the numbers of those that are pickles, and the runs."""
+    return (batch, (), ()) if isinstance(batch, list) else batch
 
 
 class Unreadable(Exception):
@@ -96,8 +102,8 @@ class Items:
     def __getitem__(self, number: int) -> Any:
         try:
             if self._values is None:
-                loaded: Any = self._message.load()
-                self._values, self._pickled = (loaded, set()) if isinstance(loaded, list) else (loaded[0], set(loaded[1]))
+                self._values, pickled, _ = opened(self._message.load())
+                self._pickled = set(pickled)
             value = self._values[number]
             if number in self._pickled:
                 [value] = pickle.loads(value)
@@ -155,11 +161,14 @@ _SMALL_OF_NUMPY = ("bool_", "int64", "int32", "uint8", "float64", "float32")
 class Batch:
     """Values for one message, each as it was when it was added: user code may go on with the same object, and change it.
 
-    Travels as a list, or as the pair of a list and the numbers of those values in it that are pickles of [value].
+    Travels as a list or, if there is more to say, as a list, the numbers of those values in it that are pickles of [value], and its
+    runs: values of which each has the position after that of the one before it. A run is the number of its first value and the
+    position of that.
     """
 
     def __init__(self) -> None:
         self.size = 0  # in bytes, of what can be large
+        self._runs: List[Tuple[int, int]] = []
         self.values: List[Any] = []
         self._pickled: List[int] = []
         self._buffers: List[memoryview] = []  # of the value that is being added
@@ -197,8 +206,21 @@ class Batch:
             part._pickled = [number - begin for number in self._pickled if begin <= number < end]
         return parts
 
+    def go_on_at(self, position: int) -> None:
+        """The next value is that of this position."""
+        if self._runs and not len(self):
+            self._runs.clear()
+        if not self._runs or position != self._runs[-1][1] + len(self) - self._runs[-1][0]:
+            self._runs.append((len(self), position))
+
+    @property
+    def first(self) -> int:
+        """The position of the first value."""
+        return self._runs[0][1]
+
     def packed(self) -> Packed:
-        return pack((self.values, self._pickled) if self._pickled else self.values)
+        runs = self._runs if len(self._runs) > 1 else ()
+        return pack((self.values, self._pickled, runs) if self._pickled or runs else self.values)
 
     def _stays_in_pickle(self, buffer: pickle.PickleBuffer) -> bool:
         return _stays_in_pickle(buffer, self._buffers)

@@ -30,6 +30,8 @@ from .tickets import Tickets
 # A chunk is meant to take this long: long enough to hide the cost of a message, short enough to even out the end.
 CHUNK_TARGET_NS = 4_000_000
 CHUNK_ITEMS_MAX = 4096
+# Chunks for each worker in the queue of a sequence, so that a short call is handed out before its workers start.
+TICKETS_AHEAD = 4
 # Items cheaper than this are assigned one chunk ahead, so that a worker need not wait for the parent.
 AHEAD_BELOW_NS = 500_000
 # A large item of an iterator is inherited by a new worker, in the place of an idle one, where that is cheaper than copying it.
@@ -123,12 +125,12 @@ class Pool:
                 raise WorkerDied("%s: all workers have left before all items were done; does a thread or an exit handler of the "
                                  "function call os._exit?" % self._name)
             for message in self._arrived():
-                values = self._loaded(message)
+                results = self._loaded(message)
                 self._source.done += message.count
                 self._progress.done(message.count)
                 if not self._gathers:
                     self._progress.clear()
-                yield from enumerate(values, message.first)
+                yield from results
 
     def _arrived(self) -> List[messages.Message]:
         """Waits; returns what came, errors and deaths raised. Results that came before a death are not lost: it shows again."""
@@ -176,12 +178,12 @@ class Pool:
                 self._item_ns = cost if self._item_ns is None else (self._item_ns + cost) / 2
             came.append(message)
 
-    def _loaded(self, message: messages.Message) -> Any:
+    def _loaded(self, message: messages.Message) -> Iterable[Tuple[int, Any]]:
         try:
-            return message.values()
+            return message.results()
         except Exception as error:  # It may also be that of a timeout's handler: it stays what it is.
-            last = message.first + message.count - 1
-            which = "the result of item %d" % last if message.count == 1 else "a result of items %d to %d" % (message.first, last)
+            which = "the result of item %d" % message.first if message.count == 1 else (
+                "one of %d results, from item %d on," % (message.count, message.first))
             if error.__cause__ is None:
                 error.__cause__ = MulticoreException("%s: raised while %s was unpickled" % (self._name, which))
             raise
@@ -221,15 +223,17 @@ class Pool:
         return bool(self._poll.poll(0))
 
     def _put_tickets(self, tickets: Tickets) -> None:
-        """Two for each worker: the one that it is at, and one more that whoever is free first will take."""
+        """Some for each worker, of which whoever is free takes the next."""
         tickets.push()
         while self._source.left and not tickets.full:
             waiting = self._source.handed_out - self._source.done
-            if waiting >= 2 * self._workers_max * self._chunk():
+            if waiting >= TICKETS_AHEAD * self._workers_max * self._chunk():
                 return
             first, count = self._source.take(self._chunk(), self._workers_max)
             tickets.put(first, count)
             self._may_be_given_back |= count > 1
+        if self._gathers and not self._progress.is_on_terminal and not self._source.left and not tickets.full:
+            tickets.may_gather = True
 
     def _chunk(self) -> int:
         """How many items to hand out at a time."""

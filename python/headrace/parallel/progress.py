@@ -24,17 +24,17 @@ class Progress:
         self._began = time.monotonic()
         self._shown = False
         self._drawn_at = 0.0
-        self._terminal = not output.in_worker() and _stderr_is_terminal()  # Of nested calls, the outermost has a line.
+        self.is_on_terminal = not output.in_worker() and _stderr_is_terminal()  # Of nested calls, the outermost has a line.
 
     def done(self, count: int) -> None:
         self._done += count
 
     def wait_ms(self) -> Optional[int]:
         """How long to wait for events before the line is drawn again; None: for ever."""
-        return REDRAWN_EVERY_MS if self._terminal else None
+        return REDRAWN_EVERY_MS if self.is_on_terminal else None
 
     def show(self) -> None:
-        if not self._terminal:
+        if not self.is_on_terminal:
             return
         now = time.monotonic()
         passed = now - self._began
@@ -47,7 +47,7 @@ class Progress:
 
     def clear(self) -> None:
         """Also before the caller gets a result, which it may print."""
-        if self._shown and self._terminal:
+        if self._shown and self.is_on_terminal:
             self._draw("\x1b[K")
         self._shown = False
 
@@ -57,7 +57,7 @@ class Progress:
                 sys.stderr.write(text)
                 sys.stderr.flush()
             except Exception:
-                self._terminal = False  # It is gone, or the step has put something else there. The work goes on.
+                self.is_on_terminal = False  # It is gone, or the step has put something else there. The work goes on.
 
 
 def _stderr_is_terminal() -> bool:

@@ -8,9 +8,10 @@ reads and writes of it are whole.
 from __future__ import annotations
 
 import collections
+import mmap
 import os
 import struct
-from typing import Deque, Optional, Tuple
+from typing import Callable, Deque, Optional, Tuple
 
 from .parent import Parent
 
@@ -24,6 +25,7 @@ class Tickets:
         self._parent = parent
         self._read_fd, self._write_fd = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._late: Deque[bytes] = collections.deque()  # What the pipe, which may hold no more than 256, has no room for.
+        self._shared = mmap.mmap(-1, 1)
 
     def put(self, first: int, count: int) -> None:
         """In the parent. Never waits."""
@@ -44,6 +46,15 @@ class Tickets:
             self._late.popleft()
 
     @property
+    def may_gather(self) -> bool:
+        """In a worker: whether nobody waits for single results, nor for room for more tickets. Set by the parent."""
+        return self._shared[0] == 1
+
+    @may_gather.setter
+    def may_gather(self, may: bool) -> None:
+        self._shared[0] = may
+
+    @property
     def full(self) -> bool:
         return bool(self._late)
 
@@ -51,13 +62,14 @@ class Tickets:
         """In a worker."""
         self._parent.watch_tickets(self._read_fd)
 
-    def take(self) -> Optional[Tuple[int, int]]:
+    def take(self, before_waiting: Callable[[], None]) -> Optional[Tuple[int, int]]:
         """In a worker: waits for (first position, count); None when there is nothing left."""
         while True:
             try:
                 record = os.read(self._read_fd, _RECORD.size)
                 break
             except BlockingIOError:
+                before_waiting()
                 self._parent.wait_for_tickets()
         first, count = _RECORD.unpack(record) if record else (0, 0)
         if count:

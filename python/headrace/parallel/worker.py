@@ -16,6 +16,8 @@ from .tickets import Tickets
 # Results are sent when this much work or this many bytes have gathered: no more than that waits behind an item that takes long.
 SEND_AFTER_NS = 2_000_000
 SEND_AFTER_BYTES = 32 * 1024
+# Where nobody waits for them, after this much work: the parent, which each message wakes, takes a core from another worker.
+GATHER_NS = 20_000_000
 # A chunk that takes this long, four times what is planned, has more work in it than was known: others may have the rest.
 SLOW_NS = 16_000_000
 
@@ -56,13 +58,18 @@ class Worker:
         self._at = at
         self._waiting: Deque[messages.Message] = collections.deque()  # came while an answer was awaited
         self._may_hold = True
+        self._batch = messages.Batch()  # results that are not sent yet
+        self._batch_ns = 0  # work in them, of tickets that are done
+        self._may_gather: Callable[[], bool] = lambda: False
         self._kept: List[Any] = []  # results whose end means something, such as that of a file: it is not this process's to cause
 
     def serve_tickets(self, tickets: Tickets, sequence: Sequence[Any], workers: int) -> None:
         """Runs items of `sequence` as long as there are tickets."""
+        self._may_gather = lambda: tickets.may_gather
         tickets.begin()
-        for first, count in iter(tickets.take, None):
+        for first, count in iter(lambda: tickets.take(self._send), None):
             self._run(sequence, 0, first, first + count, lambda rest, end: tickets.give_back(rest, end, 2 * workers))
+        self._send()
 
     def serve_link(self, inherited: Sequence[Any], first: int) -> None:
         """Runs `inherited` items (positions from `first`), then those that the parent sends."""
@@ -85,8 +92,10 @@ class Worker:
         begins_at: the position of the first of `items`. give_back: lets others do the last ones of those from a position to before
         another one; returns where those begin.
         """
-        began = chunk_began = time.perf_counter_ns()
-        batch = messages.Batch()
+        chunk_began = time.perf_counter_ns()
+        began = chunk_began - self._batch_ns
+        batch = self._batch
+        batch.go_on_at(first)
         small = messages.small_types()
         position = first
         while position < end:
@@ -98,7 +107,7 @@ class Worker:
                     raise InAFork(None)
             except BaseException as error:
                 self._leave_forks(error)
-                self._send(position, batch, time.perf_counter_ns() - began)
+                self._send(time.perf_counter_ns() - began)
                 if isinstance(error, messages.Unreadable):
                     messages.send_bare(self._link, messages.UNREADABLE, position, end - position)
                     break
@@ -113,20 +122,26 @@ class Worker:
                         self._kept.append(value)
             except Exception as error:
                 self._leave_forks(error)
-                self._send(position, batch, time.perf_counter_ns() - began)
+                self._send(time.perf_counter_ns() - began)
                 self._tell(messages.UNPICKLABLE, position, (failures.type_name(value), failures.said(error)))
             del value
             now = time.perf_counter_ns()
             if large is not None:
                 cost = (now - began) // (len(batch) + 1)
-                self._send(position, batch, cost * len(batch))
+                self._send(cost * len(batch))
                 self._send_packed(position, 1, cost, large)
                 del large
-                batch, began = messages.Batch(), now
+                batch, began = self._batch, now
+                batch.go_on_at(position + 1)
             position += 1
-            if now - began > SEND_AFTER_NS or batch.size > SEND_AFTER_BYTES or position == end:
-                self._send(position, batch, now - began)
-                batch, began = messages.Batch(), now
+            work_ns = now - began
+            if work_ns > SEND_AFTER_NS or batch.size > SEND_AFTER_BYTES or position == end:
+                if work_ns < GATHER_NS and batch.size <= SEND_AFTER_BYTES and self._may_gather():
+                    self._batch_ns = work_ns
+                else:
+                    self._send(work_ns)
+                    batch, began = self._batch, now
+                    batch.go_on_at(position)
                 if now - chunk_began > SLOW_NS and position < end:
                     end = give_back(position, end)
                     chunk_began = now
@@ -142,10 +157,13 @@ class Worker:
             self._tell(messages.EXITED, position, _exit_code(error))
         self._tell(messages.ERROR, position, tuple(failures.described(error)))
 
-    def _send(self, end: int, batch: messages.Batch, work_ns: int) -> None:
-        """The results of the items before position `end`."""
+    def _send(self, work_ns: Optional[int] = None) -> None:
+        """The results that wait. work_ns: what they took, if that is not known from the tickets that are done."""
+        batch = self._batch
         if batch:
-            self._send_packed(end - len(batch), len(batch), work_ns, batch.packed())
+            self._send_packed(batch.first, len(batch), self._batch_ns if work_ns is None else work_ns, batch.packed())
+            self._batch = messages.Batch()
+        self._batch_ns = 0
 
     def _send_packed(self, first: int, count: int, work_ns: int, packed: messages.Packed) -> None:
         if not packed.fits_datagram and self._may_hold:

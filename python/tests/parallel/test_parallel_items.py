@@ -14,7 +14,7 @@ from typing import Any, Callable, Iterator, List, Tuple
 
 import pytest
 
-from headrace.parallel import WorkerDied, parallel_imap_unordered, parallel_map, pool
+from headrace.parallel import WorkerDied, messages, parallel_imap_unordered, parallel_map, pool
 from headrace.parallel.source import Source
 
 
@@ -320,3 +320,28 @@ def test_items_that_cannot_be_given_back_are_done_by_who_has_them(monkeypatch: p
     parent = os.getpid()
     monkeypatch.setattr(os, "write", refuse)
     assert parallel_map(lambda x: time.sleep(0.01 * (x > 280)), range(300), max_parallel=1) == [None] * 300
+
+
+def test_results_of_a_short_call_come_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    receive = messages.receive
+    counts: List[int] = []
+
+    def counted(link: Any, pid: int = 0) -> Any:
+        message = receive(link, pid)
+        if message is not None and message.kind == messages.VALUES:
+            counts.append(message.count)
+        return message
+
+    monkeypatch.setattr(messages, "receive", counted)
+    assert parallel_map(lambda item: [item], range(8), max_parallel=2) == [[item] for item in range(8)]
+    assert sum(counts) == 8 and len(counts) < 8
+
+
+def test_a_batch_keeps_the_positions_of_its_values() -> None:
+    batch = messages.Batch()
+    positions = [7, 8, 3, 4, 5, 11]
+    for position in positions:
+        batch.go_on_at(position)
+        assert batch.add({position} if position % 2 else str(position)) is None
+    told = messages.Message(messages.VALUES, batch.first, len(batch), 0, memoryview(b"".join(batch.packed().pieces)), ())
+    assert list(told.results()) == [(position, {position} if position % 2 else str(position)) for position in positions]
