@@ -3,14 +3,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <fstream>
-
 #include <gtest/gtest.h>
 
 #include "base/random.h"
 #include "codec/sha1.h"
-#include "store/directory_backend.h"
-#include "store/testing/temporary_directory.h"
+#include "store/testing/place.h"
 
 namespace headrace::store {
 namespace {
@@ -25,7 +22,7 @@ std::string noise(std::size_t size) {
 std::uint64_t address_of(const char* memory) { return reinterpret_cast<std::uintptr_t>(memory); }
 
 /// The streams move bytes between this process and itself: the kernel's calls are the same.
-class BlobStreamsTest : public ::testing::Test {
+class BlobStreamsTest : public testing::InEachPlace {
  protected:
   void SetUp() override {
     auto key = blobs_.put(bytes_);
@@ -38,14 +35,14 @@ class BlobStreamsTest : public ::testing::Test {
     return std::make_shared<BlobStream>(*std::move(reader));
   }
 
-  testing::TemporaryDirectory directory_;
-  DirectoryBackend backend_{directory_.path()};
   BlobStore blobs_{backend_, FlowName{"F"}};
   std::string bytes_ = noise((9 << 20) + 5);
   BlobKey key_;
 };
 
-TEST_F(BlobStreamsTest, BytesGoStraightIntoTheProcess) {
+INSTANTIATE_TEST_SUITE_P(In, BlobStreamsTest, ::testing::ValuesIn(testing::kinds_of_places()), testing::name_of_kind);
+
+TEST_P(BlobStreamsTest, BytesGoStraightIntoTheProcess) {
   const auto stream = open();
   std::string memory(bytes_.size() + 100, '\0');
   std::size_t used = 0;
@@ -60,7 +57,7 @@ TEST_F(BlobStreamsTest, BytesGoStraightIntoTheProcess) {
   EXPECT_TRUE(std::string_view{memory}.substr(0, used) == bytes_);
 }
 
-TEST_F(BlobStreamsTest, MemoryThatCannotBeWrittenGivesPayloadAndLosesNothing) {
+TEST_P(BlobStreamsTest, MemoryThatCannotBeWrittenGivesPayloadAndLosesNothing) {
   const auto stream = open();
   std::string found;
   for (int i = 0;; ++i) {
@@ -74,7 +71,7 @@ TEST_F(BlobStreamsTest, MemoryThatCannotBeWrittenGivesPayloadAndLosesNothing) {
   EXPECT_TRUE(found == bytes_);
 }
 
-TEST_F(BlobStreamsTest, AReadEndsWhereTheMemoryEnds) {
+TEST_P(BlobStreamsTest, AReadEndsWhereTheMemoryEnds) {
   const std::size_t page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
   void* map = ::mmap(nullptr, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   ASSERT_NE(map, MAP_FAILED);
@@ -92,11 +89,12 @@ TEST_F(BlobStreamsTest, AReadEndsWhereTheMemoryEnds) {
   ::munmap(map, page);
 }
 
-TEST_F(BlobStreamsTest, DamageIsReportedInsteadOfTheEnd) {
-  const std::string path = directory_.path() + "/F/data/" + key_.str().substr(0, 2) + "/" + key_.str();
+TEST_P(BlobStreamsTest, DamageIsReportedInsteadOfTheEnd) {
+  const std::string at = "F/data/" + key_.str().substr(0, 2) + "/" + key_.str();
   std::string damaged = bytes_;
   damaged.back() = static_cast<char>(damaged.back() ^ 1);
-  std::ofstream{path, std::ios::binary | std::ios::trunc} << damaged;
+  ASSERT_TRUE(backend_.remove(at).ok());
+  ASSERT_TRUE(*backend_.put_blob(at, damaged, BlobForm::raw));
   const auto stream = open();
   std::string memory(bytes_.size(), '\0');
   auto piece = stream->read_into(memory.size(), ::getpid(), address_of(memory.data()));
@@ -107,7 +105,7 @@ TEST_F(BlobStreamsTest, DamageIsReportedInsteadOfTheEnd) {
   EXPECT_NE(to_text(piece.error()).find("artifact `x` of 1/a/2"), std::string::npos);
 }
 
-TEST_F(BlobStreamsTest, AStreamCanBeDroppedWhileItReadsAhead) {
+TEST_P(BlobStreamsTest, AStreamCanBeDroppedWhileItReadsAhead) {
   std::string memory(5 << 20, '\0');
   for (int i = 0; i < 10; ++i) {
     const auto stream = open();
@@ -115,7 +113,7 @@ TEST_F(BlobStreamsTest, AStreamCanBeDroppedWhileItReadsAhead) {
   }
 }
 
-TEST_F(BlobStreamsTest, BytesAreTakenFromTheProcess) {
+TEST_P(BlobStreamsTest, BytesAreTakenFromTheProcess) {
   for (const std::string& bytes : {noise(6'000'000), std::string(6'000'000, 'a'), std::string{"short"}}) {
     auto writer = blobs_.writer();
     ASSERT_TRUE(writer.ok());
@@ -129,7 +127,7 @@ TEST_F(BlobStreamsTest, BytesAreTakenFromTheProcess) {
   }
 }
 
-TEST_F(BlobStreamsTest, MemoryThatCannotBeReadIsAskedForAsPayload) {
+TEST_P(BlobStreamsTest, MemoryThatCannotBeReadIsAskedForAsPayload) {
   auto writer = blobs_.writer();
   ASSERT_TRUE(writer.ok());
   BlobStream stream{*std::move(writer)};
@@ -142,7 +140,7 @@ TEST_F(BlobStreamsTest, MemoryThatCannotBeReadIsAskedForAsPayload) {
   EXPECT_EQ(stream.read(1).error().kind, Kind::misuse);
 }
 
-TEST_F(BlobStreamsTest, TheTableIsBounded) {
+TEST_P(BlobStreamsTest, TheTableIsBounded) {
   BlobStreams table;
   auto first = table.add(open());
   ASSERT_TRUE(first.ok());

@@ -2,9 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include "store/directory_backend.h"
 #include "store/run_records.h"
-#include "store/testing/temporary_directory.h"
+#include "store/testing/place.h"
 
 namespace headrace::store {
 namespace {
@@ -26,7 +25,7 @@ const std::string kStack =
 const std::string kSplit = "\x80\x04\x95\x15\x00\x00\x00\x00\x00\x00\x00]\x94\x8c\x04work\x94" "a\x8c\x05items\x94\x86\x94."s;
 const std::string kThree = "\x80\x04K\x03."s;
 
-class OriginTest : public ::testing::Test {
+class OriginTest : public testing::InEachPlace {
  protected:
   using Artifacts = std::vector<std::pair<std::string, std::string>>;
 
@@ -48,13 +47,13 @@ class OriginTest : public ::testing::Test {
     return run ? *std::move(run) : OriginRun{};
   }
 
-  testing::TemporaryDirectory directory_;
-  DirectoryBackend backend_{directory_.path()};
   BlobStore blobs_{backend_, FlowName{"F"}};
   RunRecords records_{backend_, backend_, {.flow = FlowName{"F"}, .run = RunId{"1"}, .user = "ann", .datastore_root = "/d"}};
 };
 
-TEST_F(OriginTest, WhatResumeWantsToKnow) {
+INSTANTIATE_TEST_SUITE_P(In, OriginTest, ::testing::ValuesIn(testing::kinds_of_places()), testing::name_of_kind);
+
+TEST_P(OriginTest, WhatResumeWantsToKnow) {
   task("_parameters", "0", 0, {{"_task_ok", kTrue}});
   task("start", "1", 0, {{"_task_ok", kTrue}, {"_foreach_stack", kEmptyList}, {"_transition", kSplit}, {"_foreach_num_splits", kThree}});
   task("work", "10", 0, {{"_task_ok", kTrue}, {"_foreach_stack", kStack}, {"_transition", kNone}});
@@ -83,7 +82,7 @@ TEST_F(OriginTest, WhatResumeWantsToKnow) {
   EXPECT_EQ(run.tasks[2].splits, std::nullopt);
 }
 
-TEST_F(OriginTest, FailedUnfinishedAndDamagedTasksAreNotCloned) {
+TEST_P(OriginTest, FailedUnfinishedAndDamagedTasksAreNotCloned) {
   task("a", "1", 0, {{"_task_ok", kFalse}});
   task("b", "2", 0, {{"_task_ok", kTrue}});
   task("b", "2", 1, {}, false);
@@ -103,7 +102,7 @@ TEST_F(OriginTest, FailedUnfinishedAndDamagedTasksAreNotCloned) {
   EXPECT_NE(to_text(run.problems[0]).find("_transition"), std::string::npos);
 }
 
-TEST_F(OriginTest, ARunWithoutRecordsIsMissing) {
+TEST_P(OriginTest, ARunWithoutRecordsIsMissing) {
   EXPECT_EQ(read_origin(backend_, FlowName{"F"}, RunId{"9"}).error().kind, Kind::missing);
   EXPECT_EQ(read_origin(backend_, FlowName{"F"}, RunId{".."}).error().kind, Kind::misuse);
 }

@@ -1,13 +1,10 @@
 #include "store/reader.h"
 
-#include <filesystem>
-
 #include <gtest/gtest.h>
 
-#include "store/directory_backend.h"
 #include "store/run_records.h"
 #include "store/tags.h"
-#include "store/testing/temporary_directory.h"
+#include "store/testing/place.h"
 
 namespace headrace::store {
 namespace {
@@ -15,7 +12,7 @@ namespace {
 const WallTime kNow{std::chrono::microseconds{1795709449288783}};
 constexpr const char* kKey = "868436778cb011a1c6230bc12534683ab0b7f1c3";
 
-class ReaderTest : public ::testing::Test {
+class ReaderTest : public testing::InEachPlace {
  protected:
   void SetUp() override {
     ASSERT_TRUE(RunRecords::register_run(backend_, identity_, kNow).ok());
@@ -43,8 +40,6 @@ class ReaderTest : public ::testing::Test {
   }
 
   using Names = std::vector<std::string>;
-  testing::TemporaryDirectory directory_;
-  DirectoryBackend backend_{directory_.path()};
   RunIdentity identity_{.flow = FlowName{"F"}, .run = RunId{"1"}, .user = "ann", .tags = {"t1"}, .system_tags = {"user:ann"},
                         .datastore_root = "/d"};
   RunRecords records_{backend_, backend_, identity_};
@@ -54,7 +49,9 @@ class ReaderTest : public ::testing::Test {
   TaskPath retried_{RunId{"1"}, StepName{"work"}, TaskId{"10"}};
 };
 
-TEST_F(ReaderTest, ChildrenComeNewestFirst) {
+INSTANTIATE_TEST_SUITE_P(In, ReaderTest, ::testing::ValuesIn(testing::kinds_of_places()), testing::name_of_kind);
+
+TEST_P(ReaderTest, ChildrenComeNewestFirst) {
   EXPECT_EQ(names({}, "flow_id"), Names{"F"});
   EXPECT_EQ(names({"F"}, "run_number"), Names{"1"});
   EXPECT_EQ(names({"F", "1"}, "step_name"), (Names{"work", "start"}));
@@ -62,7 +59,7 @@ TEST_F(ReaderTest, ChildrenComeNewestFirst) {
   EXPECT_EQ(names({"F", "1", "none"}, "task_id"), Names{});
 }
 
-TEST_F(ReaderTest, ArtifactsAreThoseOfTheLastDoneAttempt) {
+TEST_P(ReaderTest, ArtifactsAreThoseOfTheLastDoneAttempt) {
   const Path task{"F", "1", "work", "10"};
   EXPECT_EQ(names(task, "name"), (Names{"second", "x"}));
   EXPECT_EQ(names(task, "name", 0), (Names{"first", "x"}));
@@ -77,7 +74,7 @@ TEST_F(ReaderTest, ArtifactsAreThoseOfTheLastDoneAttempt) {
   EXPECT_EQ(names(task, "name"), (Names{"second", "x"}));
 }
 
-TEST_F(ReaderTest, MissingAndDamagedObjectsDoNotExist) {
+TEST_P(ReaderTest, MissingAndDamagedObjectsDoNotExist) {
   EXPECT_EQ(reader_.get({"F", "2"}).error().kind, Kind::missing);
   EXPECT_EQ(reader_.get({"F", "..", "x"}).error().kind, Kind::missing);
   EXPECT_EQ(reader_.get({}).error().kind, Kind::misuse);
@@ -88,7 +85,7 @@ TEST_F(ReaderTest, MissingAndDamagedObjectsDoNotExist) {
   EXPECT_EQ(names({"F", "1", "work", "10"}, "name"), Names{});
 }
 
-TEST_F(ReaderTest, MetadataComesOldestFirst) {
+TEST_P(ReaderTest, MetadataComesOldestFirst) {
   auto records = reader_.task_metadata({"F", "1", "work", "10"});
   ASSERT_TRUE(records.ok());
   std::int64_t last = 0;
@@ -99,7 +96,7 @@ TEST_F(ReaderTest, MetadataComesOldestFirst) {
   EXPECT_EQ(records->back()["tags"], codec::Json::array({"attempt_id:1"}));
 }
 
-TEST_F(ReaderTest, AttemptsEndAtTheFirstGap) {
+TEST_P(ReaderTest, AttemptsEndAtTheFirstGap) {
   auto states = attempts(backend_, flow_, retried_);
   ASSERT_TRUE(states.ok());
   ASSERT_EQ(states->size(), 2U);
@@ -109,7 +106,7 @@ TEST_F(ReaderTest, AttemptsEndAtTheFirstGap) {
   EXPECT_EQ(attempts(backend_, flow_, {RunId{"1"}, StepName{"a/b"}, TaskId{"1"}}).error().kind, Kind::misuse);
 }
 
-TEST_F(ReaderTest, AnUnfinishedNewestAttemptIsNotReplacedByAnOlderOne) {
+TEST_P(ReaderTest, AnUnfinishedNewestAttemptIsNotReplacedByAnOlderOne) {
   EXPECT_EQ(manifest(backend_, flow_, retried_)->artifacts[0].name, "second");
   EXPECT_EQ(manifest(backend_, flow_, retried_, 0)->artifacts[0].name, "first");
   ASSERT_TRUE(records_.begin({retried_, 2}, {}, kNow).ok());
@@ -121,13 +118,13 @@ TEST_F(ReaderTest, AnUnfinishedNewestAttemptIsNotReplacedByAnOlderOne) {
   EXPECT_EQ(manifest(backend_, flow_, {RunId{"1"}, StepName{"work"}, TaskId{"77"}}).error().kind, Kind::missing);
 }
 
-TEST_F(ReaderTest, LatestRunIsWhatWasWritten) {
+TEST_P(ReaderTest, LatestRunIsWhatWasWritten) {
   EXPECT_EQ(*latest_run(backend_, flow_), std::nullopt);
   ASSERT_TRUE(records_.set_latest_run().ok());
   EXPECT_EQ(*latest_run(backend_, flow_), RunId{"1"});
 }
 
-TEST_F(ReaderTest, TagsOfTheRunShowEverywhere) {
+TEST_P(ReaderTest, TagsOfTheRunShowEverywhere) {
   auto run = change_tags(backend_, flow_, RunId{"1"}, {"new", "user:ann"}, {"t1", "absent"}, kNow + 2s);
   ASSERT_TRUE(run.ok()) << to_text(run.error());
   EXPECT_EQ((*run)["tags"], codec::Json::array({"new"}));  // a system tag is not added again
@@ -138,7 +135,7 @@ TEST_F(ReaderTest, TagsOfTheRunShowEverywhere) {
   EXPECT_EQ((*reader_.list({"F", "1", "work"}))[0]["tags"], codec::Json::array({"new"}));
 }
 
-TEST_F(ReaderTest, TagRules) {
+TEST_P(ReaderTest, TagRules) {
   const auto change = [&](const std::vector<std::string>& add, const std::vector<std::string>& remove) {
     auto run = change_tags(backend_, flow_, RunId{"1"}, add, remove, kNow);
     return run ? std::string{"ok"} : run.error().what;

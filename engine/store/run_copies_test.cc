@@ -13,6 +13,7 @@
 #include "store/run_records.h"
 #include "store/tags.h"
 #include "store/testing/faulty_backend.h"
+#include "store/testing/place.h"
 #include "store/testing/temporary_directory.h"
 
 namespace headrace::store {
@@ -23,7 +24,7 @@ const RunId kRun("1");
 const WallTime kNow{std::chrono::seconds{1795709449}};
 
 /// Machine A (`here`) runs into `data`; machine B (`there`) has `data` only.
-class RunCopiesTest : public ::testing::Test {
+class RunCopiesTest : public testing::InEachPlace {
  protected:
   void SetUp() override {
     identity_ = {.flow = kFlow, .run = kRun, .user = "ann", .tags = {"mine"}, .system_tags = {"user:ann"}};
@@ -70,7 +71,7 @@ class RunCopiesTest : public ::testing::Test {
   }
 
   testing::TemporaryDirectory folder_;
-  DirectoryBackend data_{folder_.path() + "/data"};
+  Backend& data_ = backend_;
   DirectoryBackend here_{folder_.path() + "/here"};
   DirectoryBackend there_{folder_.path() + "/there"};
   RunIdentity identity_;
@@ -78,7 +79,9 @@ class RunCopiesTest : public ::testing::Test {
   RunCopies copies_;
 };
 
-TEST_F(RunCopiesTest, ARunArrivesAsTheFilesItIs) {
+INSTANTIATE_TEST_SUITE_P(In, RunCopiesTest, ::testing::ValuesIn(testing::kinds_of_places()), testing::name_of_kind);
+
+TEST_P(RunCopiesTest, ARunArrivesAsTheFilesItIs) {
   run_task("1", "start");
   flush();
   run_task("2");
@@ -92,7 +95,7 @@ TEST_F(RunCopiesTest, ARunArrivesAsTheFilesItIs) {
   EXPECT_EQ(MetadataReader{there_}.list({"F", "1", "work"})->size(), 2U);
 }
 
-TEST_F(RunCopiesTest, ARunThatGoesOnIsBroughtUpToDateOnceInAWhile) {
+TEST_P(RunCopiesTest, ARunThatGoesOnIsBroughtUpToDateOnceInAWhile) {
   run_task("1");
   flush();
   bring();
@@ -105,7 +108,7 @@ TEST_F(RunCopiesTest, ARunThatGoesOnIsBroughtUpToDateOnceInAWhile) {
   expect_same("");
 }
 
-TEST_F(RunCopiesTest, AttemptsOfOneTaskInTwoArchivesAreBothThere) {
+TEST_P(RunCopiesTest, AttemptsOfOneTaskInTwoArchivesAreBothThere) {
   const AttemptPath second{.task = {.run = kRun, .step = StepName("work"), .task = TaskId("1")}, .attempt = 1};
   run_task("1");
   flush();
@@ -115,14 +118,14 @@ TEST_F(RunCopiesTest, AttemptsOfOneTaskInTwoArchivesAreBothThere) {
   expect_same("");
 }
 
-TEST_F(RunCopiesTest, TheFolderOfTheRunItselfIsLeftAlone) {
+TEST_P(RunCopiesTest, TheFolderOfTheRunItselfIsLeftAlone) {
   run_task("1");
   flush();
   ASSERT_TRUE(copies_.bring_run(data_, here_, kFlow, kRun, kNow).ok());
   EXPECT_TRUE(here_.list("F/1/_headrace")->empty());
 }
 
-TEST_F(RunCopiesTest, WithoutACopyThereIsNothing) {
+TEST_P(RunCopiesTest, WithoutACopyThereIsNothing) {
   bring();
   EXPECT_TRUE(there_.list("")->empty());
   ASSERT_TRUE(copies_.bring_run(data_, there_, kFlow, RunId{"../x"}, kNow).ok());
@@ -130,7 +133,7 @@ TEST_F(RunCopiesTest, WithoutACopyThereIsNothing) {
   EXPECT_TRUE(there_.list("")->empty());
 }
 
-TEST_F(RunCopiesTest, AReaderThatDiedAnywhereIsMadeGood) {
+TEST_P(RunCopiesTest, AReaderThatDiedAnywhereIsMadeGood) {
   for (int i = 0; i < 3; ++i) {
     run_task(std::to_string(i));
     flush();
@@ -153,7 +156,7 @@ TEST_F(RunCopiesTest, AReaderThatDiedAnywhereIsMadeGood) {
   }
 }
 
-TEST_F(RunCopiesTest, WhatCouldNotBeCopiedGoesWithTheNext) {
+TEST_P(RunCopiesTest, WhatCouldNotBeCopiedGoesWithTheNext) {
   testing::FaultyBackend broken{data_, 1};
   CopyingBackend copying{here_, broken, kFlow};
   copying.begin(kRun);
@@ -165,7 +168,7 @@ TEST_F(RunCopiesTest, WhatCouldNotBeCopiedGoesWithTheNext) {
   EXPECT_EQ(copy_names(), std::vector<std::string>{"records-000000.tgz"}) << "readers would miss a number left out";
 }
 
-TEST_F(RunCopiesTest, ASecondWriterTakesTheNextNumbersAndRecordsOfOtherRunsStayOut) {
+TEST_P(RunCopiesTest, ASecondWriterTakesTheNextNumbersAndRecordsOfOtherRunsStayOut) {
   flush();
   CopyingBackend second{here_, data_, kFlow};
   ASSERT_TRUE(*second.put_new("F/0/work/_meta/_self.json", "{}"));
@@ -180,7 +183,7 @@ TEST_F(RunCopiesTest, ASecondWriterTakesTheNextNumbersAndRecordsOfOtherRunsStayO
   EXPECT_FALSE(there_.size("F/latest_run")->has_value());
 }
 
-TEST_F(RunCopiesTest, ListsBringTheRecordsOfRunsAlone) {
+TEST_P(RunCopiesTest, ListsBringTheRecordsOfRunsAlone) {
   run_task("1");
   flush();
   ASSERT_TRUE(data_.put("F/data/ab/abc", "blob").ok());
@@ -194,7 +197,7 @@ TEST_F(RunCopiesTest, ListsBringTheRecordsOfRunsAlone) {
   expect_same("");
 }
 
-TEST_F(RunCopiesTest, TagsAreSharedBetweenMachines) {
+TEST_P(RunCopiesTest, TagsAreSharedBetweenMachines) {
   flush();
   const auto change = [&](Backend& meta, std::vector<std::string> add, std::vector<std::string> remove) {
     const auto changed = copies_.change_tags(data_, meta, kFlow, kRun, add, remove, kNow);
@@ -214,7 +217,7 @@ TEST_F(RunCopiesTest, TagsAreSharedBetweenMachines) {
   EXPECT_EQ(copy_names(), (std::vector<std::string>{"records-000000.tgz", "run-000000.json", "run-000001.json"}));
 }
 
-TEST_F(RunCopiesTest, ManyMachinesLoseNoTag) {
+TEST_P(RunCopiesTest, ManyMachinesLoseNoTag) {
   flush();
   constexpr int kMachines = 8;
   std::vector<std::thread> machines;
@@ -232,7 +235,7 @@ TEST_F(RunCopiesTest, ManyMachinesLoseNoTag) {
   EXPECT_EQ(tags_of(there_).size(), 1U + 2 * kMachines);
 }
 
-TEST_F(RunCopiesTest, ARunWithoutACopyIsTaggedHere) {
+TEST_P(RunCopiesTest, ARunWithoutACopyIsTaggedHere) {
   ASSERT_TRUE(copies_.change_tags(data_, here_, kFlow, kRun, {"more"}, {}, kNow).ok());
   EXPECT_EQ(tags_of(here_), (std::vector<std::string>{"mine", "more"}));
   EXPECT_TRUE(data_.list("F/1/_headrace")->empty());
@@ -241,7 +244,7 @@ TEST_F(RunCopiesTest, ARunWithoutACopyIsTaggedHere) {
   EXPECT_EQ(none.error().kind, Kind::missing);
 }
 
-TEST_F(RunCopiesTest, DamageIsNamedAndNothingOfItIsLaidDown) {
+TEST_P(RunCopiesTest, DamageIsNamedAndNothingOfItIsLaidDown) {
   run_task("1");
   flush();
   const std::string key = "F/1/_headrace/records-000000.tgz";

@@ -12,6 +12,7 @@
 #include "store/directory_backend.h"
 #include "store/reader.h"
 #include "store/testing/faulty_backend.h"
+#include "store/testing/place.h"
 #include "store/testing/temporary_directory.h"
 
 namespace headrace::store {
@@ -37,7 +38,7 @@ Manifest manifest(int attempt = 0) {
 
 AttemptPath work(int attempt, const std::string& task = "3") { return {{RunId{"1"}, StepName{"work"}, TaskId{task}}, attempt}; }
 
-class RunRecordsTest : public ::testing::Test {
+class RunRecordsTest : public testing::InEachPlace {
  protected:
   std::string text(const std::string& key) {
     auto bytes = backend_.get("TinyFlow/1/" + key);
@@ -45,20 +46,22 @@ class RunRecordsTest : public ::testing::Test {
   }
   std::set<std::string> files(const std::string& below) {
     std::set<std::string> found;
-    const fs::path top = fs::path{directory_.path()} / "TinyFlow/1" / below;
-    if (!fs::exists(top)) return found;
-    for (const auto& entry : fs::recursive_directory_iterator(top)) {
-      if (!entry.is_directory()) found.insert(fs::relative(entry.path(), top).string());
+    const auto entries = backend_.list("TinyFlow/1/" + below);
+    for (const Backend::Entry& entry : *entries) {
+      if (!entry.directory) found.insert(entry.name);
+      if (entry.directory) {
+        for (const std::string& name : files(below + "/" + entry.name)) found.insert(entry.name + "/" + name);
+      }
     }
     return found;
   }
 
-  testing::TemporaryDirectory directory_;
-  DirectoryBackend backend_{directory_.path()};
   RunRecords records_{backend_, backend_, identity()};
 };
 
-TEST_F(RunRecordsTest, RunIdsAreMicrosecondsAndNeverTwiceTheSame) {
+INSTANTIATE_TEST_SUITE_P(In, RunRecordsTest, ::testing::ValuesIn(testing::kinds_of_places()), testing::name_of_kind);
+
+TEST_P(RunRecordsTest, RunIdsAreMicrosecondsAndNeverTwiceTheSame) {
   auto first = RunRecords::new_run(backend_, identity(), kNow);
   ASSERT_TRUE(first.ok());
   EXPECT_EQ(first->str(), "1795709449288783");
@@ -77,7 +80,7 @@ TEST_F(RunRecordsTest, RunIdsAreMicrosecondsAndNeverTwiceTheSame) {
   EXPECT_EQ(std::count(ids.begin(), ids.end(), first->str()), 0);
 }
 
-TEST_F(RunRecordsTest, ARunWithAGivenIdIsRegisteredOnce) {
+TEST_P(RunRecordsTest, ARunWithAGivenIdIsRegisteredOnce) {
   ASSERT_TRUE(RunRecords::register_run(backend_, identity("argo-x"), kNow).ok());
   const std::string before = *backend_.get("TinyFlow/argo-x/_meta/_self.json");
   ASSERT_TRUE(RunRecords::register_run(backend_, identity("argo-x"), kNow + 1s).ok());
@@ -85,7 +88,7 @@ TEST_F(RunRecordsTest, ARunWithAGivenIdIsRegisteredOnce) {
   EXPECT_EQ(RunRecords::register_run(backend_, identity("../x"), kNow).error().kind, Kind::misuse);
 }
 
-TEST_F(RunRecordsTest, AnAttemptHasMetaflowsFiles) {
+TEST_P(RunRecordsTest, AnAttemptHasMetaflowsFiles) {
   ASSERT_TRUE(records_.begin(work(0), fields(), kNow).ok());
   EXPECT_EQ(files("work"), (std::set<std::string>{
                                "_meta/_self.json", "3/0.attempt.json", "3/0.task_begin", "3/_meta/_self.json",
@@ -117,7 +120,7 @@ TEST_F(RunRecordsTest, AnAttemptHasMetaflowsFiles) {
             std::string::npos);
 }
 
-TEST_F(RunRecordsTest, ASecondAttemptKeepsTheTasksRecord) {
+TEST_P(RunRecordsTest, ASecondAttemptKeepsTheTasksRecord) {
   ASSERT_TRUE(records_.begin(work(0), fields(), kNow).ok());
   const std::string self = text("work/3/_meta/_self.json");
   ASSERT_TRUE(records_.begin(work(1), fields(), kNow + 1s).ok());
@@ -126,7 +129,7 @@ TEST_F(RunRecordsTest, ASecondAttemptKeepsTheTasksRecord) {
   EXPECT_EQ(files("work/4").count("_meta/_self.json"), 1U);
 }
 
-TEST_F(RunRecordsTest, TheFirstToFinishIsTheResult) {
+TEST_P(RunRecordsTest, TheFirstToFinishIsTheResult) {
   ASSERT_TRUE(records_.begin(work(0), fields(), kNow).ok());
   ASSERT_TRUE(records_.finish(work(0), manifest(), true, {}, kNow).ok());
   Manifest other = manifest();
@@ -138,7 +141,7 @@ TEST_F(RunRecordsTest, TheFirstToFinishIsTheResult) {
   EXPECT_EQ(files("work/3").count("_meta/0_artifact_late.json"), 0U);
 }
 
-TEST_F(RunRecordsTest, FieldsOfOneNameKeepAllTheirValues) {
+TEST_P(RunRecordsTest, FieldsOfOneNameKeepAllTheirValues) {
   ASSERT_TRUE(records_.begin(work(0), {}, kNow).ok());
   const Field twice{.name = "card", .type = "card-info", .value = codec::Json::array({"a=1"}), .tags = {"x"}};
   ASSERT_TRUE(records_.add_fields(work(0), {twice, twice}, kNow).ok());
@@ -148,7 +151,7 @@ TEST_F(RunRecordsTest, FieldsOfOneNameKeepAllTheirValues) {
   EXPECT_EQ(records_.add_fields(work(0), {{.name = "../../x", .type = "t", .value = "v"}}, kNow).error().kind, Kind::misuse);
 }
 
-TEST_F(RunRecordsTest, ParametersAndClonesAppearWhole) {
+TEST_P(RunRecordsTest, ParametersAndClonesAppearWhole) {
   const std::vector<Field> graph = {{.name = "end_step", .type = "graph_structure", .value = "end", .of_attempt = false}};
   ASSERT_TRUE(records_.parameters(TaskId{"0"}, manifest(), graph, kNow).ok());
   EXPECT_EQ(files("_parameters/0"),
@@ -175,20 +178,21 @@ TEST_F(RunRecordsTest, ParametersAndClonesAppearWhole) {
             (std::set<std::string>{"_self.json", "0_artifact__task_ok.json", "sysmeta_attempt-done_1795709449288.json"}));
 }
 
-TEST_F(RunRecordsTest, TheFirstOfSeveralLeadsAResume) {
+TEST_P(RunRecordsTest, TheFirstOfSeveralLeadsAResume) {
   const TaskId task{"0"};
   EXPECT_EQ(*records_.resume_leader(task, "a \"b\""), "a \"b\"");
   EXPECT_EQ(*records_.resume_leader(task, "c"), "a \"b\"");
   EXPECT_EQ(*records_.resume_leader(task, "a \"b\""), "a \"b\"");
 }
 
-TEST_F(RunRecordsTest, SeparateRootsGetTheirParts) {
-  DirectoryBackend meta{directory_.path() + "/meta"};
+TEST_P(RunRecordsTest, SeparateRootsGetTheirParts) {
+  testing::TemporaryDirectory directory;
+  DirectoryBackend meta{directory.path()};
   RunRecords records{backend_, meta, identity()};
   ASSERT_TRUE(records.begin(work(0), fields(), kNow).ok());
   ASSERT_TRUE(records.finish(work(0), manifest(), true, {}, kNow).ok());
   EXPECT_EQ(files("work/3"), (std::set<std::string>{"0.attempt.json", "0.task_begin", "0.data.json", "0.task_end", "0.DONE.lock"}));
-  EXPECT_TRUE(fs::exists(directory_.path() + "/meta/TinyFlow/1/work/3/_meta/0_artifact__task_ok.json"));
+  EXPECT_TRUE(meta.size("TinyFlow/1/work/3/_meta/0_artifact__task_ok.json")->has_value());
 }
 
 /// A reader at any moment sees whole files, an attempt that is done has all its records, and metadata is of known tasks.
@@ -215,12 +219,14 @@ void expect_consistent(const std::string& root) {
   }
 }
 
-TEST_F(RunRecordsTest, ACrashAtAnyWriteLeavesNothingHalf) {
+TEST(RunRecords, ACrashAtAnyWriteLeavesNothingHalf) {
+  testing::TemporaryDirectory directory;
+  DirectoryBackend backend{directory.path()};
   int clean_at = 0;
   for (int fail_at = 1; clean_at == 0; ++fail_at) {
     ASSERT_LT(fail_at, 200);
-    fs::remove_all(directory_.path() + "/TinyFlow");
-    testing::FaultyBackend faulty{backend_, fail_at};
+    fs::remove_all(directory.path() + "/TinyFlow");
+    testing::FaultyBackend faulty{backend, fail_at};
     RunRecords records{faulty, faulty, identity()};
     const auto whole = [&]() -> Result<void> {
       HR_TRY(RunRecords::register_run(faulty, identity(), kNow));
@@ -233,8 +239,8 @@ TEST_F(RunRecordsTest, ACrashAtAnyWriteLeavesNothingHalf) {
     const bool ok = whole().ok();
     EXPECT_EQ(ok, !faulty.failed());
     SCOPED_TRACE(fail_at);
-    if (fs::exists(directory_.path() + "/TinyFlow")) expect_consistent(directory_.path());
-    auto states = attempts(backend_, FlowName{"TinyFlow"}, work(0).task);
+    if (fs::exists(directory.path() + "/TinyFlow")) expect_consistent(directory.path());
+    auto states = attempts(backend, FlowName{"TinyFlow"}, work(0).task);
     ASSERT_TRUE(states.ok());
     if (ok) {
       clean_at = fail_at;

@@ -1,52 +1,32 @@
 #include "store/s3_backend.h"
 
-#include <unistd.h>
-
-#include <cstdlib>
-
 #include <gtest/gtest.h>
 
 #include "codec/gzip.h"
 #include "store/blob_store.h"
 #include "store/testing/backend_suite.h"
+#include "store/testing/place.h"
 
 namespace headrace::store {
 namespace {
 
-/// Needs an S3 server: METAFLOW_S3_ENDPOINT_URL, credentials, and HEADRACE_TEST_S3_ROOT=s3://bucket/prefix to write below.
 class S3BackendTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    const char* root = std::getenv("HEADRACE_TEST_S3_ROOT");
-    if (root == nullptr || *root == '\0') GTEST_SKIP() << "no S3 server: HEADRACE_TEST_S3_ROOT is not set";
-    auto settings = s3::Settings::from_environment();
-    ASSERT_TRUE(settings.ok()) << to_text(settings.error());
-    auto client = s3::Client::make(*settings);
-    ASSERT_TRUE(client.ok()) << to_text(client.error());
-    client_ = std::move(*client);
-    root_ = std::string{root} + "/store-" + std::to_string(::getpid()) + "-" +
-            ::testing::UnitTest::GetInstance()->current_test_info()->name();
-    auto backend = S3Backend::make(client_, root_ + "/");
-    ASSERT_TRUE(backend.ok()) << to_text(backend.error());
-    backend_ = std::move(*backend);
-  }
-  void TearDown() override {
-    if (!backend_) return;
-    const s3::Address place = *s3::parse_address(root_);
-    auto left = client_->list(place.bucket, place.key + "/", "");
-    ASSERT_TRUE(left.ok()) << to_text(left.error());
-    for (const s3::Listed& entry : *left) EXPECT_TRUE(client_->remove({.bucket = place.bucket, .key = entry.key}).ok());
+    if (!testing::has_s3()) GTEST_SKIP() << "no S3 server: HEADRACE_TEST_S3_ROOT is not set";
+    place_.emplace(testing::Place::Kind::s3);
+    backend_ = place_->open();
   }
 
   s3::Info info(const std::string& key) {
-    s3::Address address = *s3::parse_address(root_ + "/" + key);
-    auto found = client_->head(address);
+    auto found = place_->client().head(address(key));
     return found.ok() && found->has_value() ? **found : s3::Info{};
   }
 
-  std::shared_ptr<s3::Client> client_;
-  std::unique_ptr<S3Backend> backend_;
-  std::string root_;
+  s3::Address address(const std::string& key) { return *s3::parse_address(place_->root() + "/" + key); }
+
+  std::optional<testing::Place> place_;
+  std::unique_ptr<Backend> backend_;
 };
 
 TEST_F(S3BackendTest, ObjectsReplaceAndKeep) { testing::expect_objects_replace_and_keep(*backend_); }
@@ -61,8 +41,7 @@ TEST_F(S3BackendTest, ABlobIsSentOnceByAProcessUnlessItIsRemoved) {
   ASSERT_TRUE(backend_->put_blob("F/data/ab/abc", "bytes", BlobForm::raw).ok());
   EXPECT_EQ(*backend_->get("F/data/ab/abc"), "bytes");
   ASSERT_FALSE(*backend_->put_blob("F/data/ab/abc", "bytes", BlobForm::raw));
-  const s3::Address place = *s3::parse_address(root_ + "/F/data/ab/abc");
-  ASSERT_TRUE(client_->remove(place).ok());  // by somebody else: not looked for again
+  ASSERT_TRUE(place_->client().remove(address("F/data/ab/abc")).ok());  // by somebody else: not looked for again
   ASSERT_FALSE(*backend_->put_blob("F/data/ab/abc", "bytes", BlobForm::raw));
   EXPECT_FALSE(backend_->size("F/data/ab/abc")->has_value());
   ASSERT_TRUE(backend_->remove("F/data/ab/abc").ok());
@@ -114,20 +93,20 @@ TEST_F(S3BackendTest, WhatIsMissingIsNamedByItsUrl) {
   auto object = backend_->get("F/1/start/2/0.data.json");
   ASSERT_FALSE(object.ok());
   EXPECT_EQ(object.error().kind, Kind::missing);
-  EXPECT_NE(to_text(object.error()).find(root_ + "/F/1/start/2/0.data.json"), std::string::npos) << to_text(object.error());
+  EXPECT_NE(to_text(object.error()).find(place_->root() + "/F/1/start/2/0.data.json"), std::string::npos) << to_text(object.error());
   BlobStore blobs{*backend_, FlowName{"F"}};
   auto blob = blobs.get(BlobKey{"868436778cb011a1c6230bc12534683ab0b7f1c3"}, {.name = "x", .path = "1/start/2"});
   ASSERT_FALSE(blob.ok());
   EXPECT_EQ(blob.error().kind, Kind::missing);
-  EXPECT_NE(to_text(blob.error()).find(root_), std::string::npos);
+  EXPECT_NE(to_text(blob.error()).find(place_->root()), std::string::npos);
 }
 
 TEST_F(S3BackendTest, TheCheckLeavesNothingInTheWay) {
   ASSERT_TRUE(backend_->check().ok());
   ASSERT_TRUE(backend_->check().ok());
   EXPECT_TRUE(backend_->list("")->empty());
-  EXPECT_EQ(backend_->location(""), root_);
-  EXPECT_EQ(backend_->location("a/b"), root_ + "/a/b");
+  EXPECT_EQ(backend_->location(""), place_->root());
+  EXPECT_EQ(backend_->location("a/b"), place_->root() + "/a/b");
 }
 
 }  // namespace
