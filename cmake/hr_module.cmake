@@ -4,6 +4,7 @@
 # .cc file of the folder is in no target. DEPS are other modules; LIBS are libraries from outside (cmake/dependencies.cmake).
 #   TESTS         each x_test.cc joins the folder's one test program `<name>_test`
 #   TESTING_SRCS  fakes in <module>/testing/, as the library `hr_<name>_testing`, for tests only
+#   TESTING_DEPS  such libraries of other modules (`store_testing`), which the tests and the own fakes use
 #   FUZZ, BENCH   each file is one program (fuzzers only with -DHR_FUZZ=ON; clang's libFuzzer, else cmake/fuzz_main.cc)
 set_property(GLOBAL PROPERTY HR_MODULES "")
 
@@ -59,14 +60,14 @@ function(hr_module name)
   file(WRITE ${CMAKE_CURRENT_BINARY_DIR}/${name}_link.cc "int main() {}\n")
   add_executable(${name}_link ${CMAKE_CURRENT_BINARY_DIR}/${name}_link.cc)
   target_link_libraries(${name}_link PRIVATE -Wl,--whole-archive hr_${name} -Wl,--no-whole-archive)
+  list(TRANSFORM M_TESTING_DEPS PREPEND hr_ OUTPUT_VARIABLE testing_deps)
   if(M_TESTING_SRCS)
-    list(TRANSFORM M_TESTING_DEPS PREPEND hr_ OUTPUT_VARIABLE testing_deps)
     add_library(hr_${name}_testing STATIC ${M_TESTING_SRCS})
     target_link_libraries(hr_${name}_testing PUBLIC hr_${name} ${testing_deps} GTest::gtest)
   endif()
   if(M_TESTS)
     add_executable(${name}_test ${M_TESTS})
-    target_link_libraries(${name}_test PRIVATE hr_${name} GTest::gtest GTest::gmock GTest::gtest_main)
+    target_link_libraries(${name}_test PRIVATE hr_${name} ${testing_deps} GTest::gtest GTest::gmock GTest::gtest_main)
     if(M_TESTING_SRCS)
       target_link_libraries(${name}_test PRIVATE hr_${name}_testing)
     endif()

@@ -2,15 +2,14 @@
 
 #include <unistd.h>
 
-#include <filesystem>
 #include <optional>
 
 #include <gtest/gtest.h>
 
 #include "loop/stream_socket.h"
 #include "loop/unique_fd.h"
-#include "store/directory_backend.h"
 #include "store/reader.h"
+#include "store/testing/place.h"
 #include "wire/frame.h"
 
 namespace headrace::attempt {
@@ -23,15 +22,13 @@ TaskPath path(const char* step, const char* task) {
   return TaskPath{.run = RunId("1"), .step = StepName(step), .task = TaskId(task)};
 }
 
-/// A datastore in a temporary folder with `_parameters/0`, and one attempt served from it.
+/// A datastore with `_parameters/0`, and one attempt served from it.
 struct World {
-  World() {
-    char name[] = "/tmp/session_test_XXXXXX";
-    folder = ::mkdtemp(name);
+  explicit World(store::testing::Place::Kind kind) : place(kind) {
     facts.identity = {.flow = FlowName("F"), .run = RunId("1"), .user = "ann", .tags = {}, .system_tags = {}};
-    facts.identity.datastore_root = folder;
+    facts.identity.datastore_root = place.root();
     facts.sys_version = "3.11 (test)";
-    backend = std::make_unique<store::DirectoryBackend>(folder);
+    backend = place.open();
     records = std::make_unique<store::RunRecords>(*backend, *backend, facts.identity);
     blobs = std::make_unique<store::BlobStore>(*backend, facts.identity.flow);
     manifests = std::make_unique<ManifestCache>(pool, *backend, facts.identity.flow);
@@ -41,7 +38,6 @@ struct World {
     auto stored = records->parameters(TaskId("0"), parameters, {}, loop.wall_now());
     EXPECT_TRUE(stored.ok());
   }
-  ~World() { std::filesystem::remove_all(folder); }
 
   Assignment assignment() const {
     return Assignment{.path = {.task = path("start", "1"), .attempt = 0},
@@ -78,13 +74,13 @@ struct World {
     EXPECT_EQ(answer->id, last_id);
     co_return std::move(*answer);
   }
-  bool exists(const std::string& key) const { return std::filesystem::exists(folder + "/F/1/" + key); }
+  bool exists(const std::string& key) const { return backend->size("F/1/" + key)->has_value(); }
 
-  std::string folder;
+  store::testing::Place place;
   loop::EventLoop loop;
   loop::WorkerPool pool{loop, 2};
   RunFacts facts;
-  std::unique_ptr<store::DirectoryBackend> backend;
+  std::unique_ptr<store::Backend> backend;
   std::unique_ptr<store::RunRecords> records;
   std::unique_ptr<store::BlobStore> blobs;
   std::unique_ptr<ManifestCache> manifests;
@@ -94,8 +90,11 @@ struct World {
   std::uint64_t last_id = 0;
 };
 
-TEST(Session, BeginStoresThatTheAttemptHasBegunOnce) {
-  World world;
+using SessionTest = ::testing::TestWithParam<store::testing::Place::Kind>;
+INSTANTIATE_TEST_SUITE_P(In, SessionTest, ::testing::ValuesIn(store::testing::kinds_of_places()), store::testing::name_of_kind);
+
+TEST_P(SessionTest, BeginStoresThatTheAttemptHasBegunOnce) {
+  World world{GetParam()};
   world.serve();
   auto body = [&]() -> Async<void> {
     EXPECT_FALSE(world.exists("start/1/0.attempt.json"));
@@ -115,14 +114,13 @@ TEST(Session, BeginStoresThatTheAttemptHasBegunOnce) {
   };
   world.loop.block_on(body());
   int begun = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(world.folder + "/F/1/start/1/_meta")) {
-    begun += entry.path().filename().string().rfind("sysmeta_attempt_", 0) == 0;
-  }
+  const auto records = world.backend->list("F/1/start/1/_meta");
+  for (const auto& record : *records) begun += record.name.starts_with("sysmeta_attempt_") ? 1 : 0;
   EXPECT_EQ(begun, 1);
 }
 
-TEST(Session, WhatATaskHasAskedForComesAheadToTheNext) {
-  World world;
+TEST_P(SessionTest, WhatATaskHasAskedForComesAheadToTheNext) {
+  World world{GetParam()};
   world.serve();
   auto body = [&]() -> Async<void> {
     auto channel = co_await world.connect();
@@ -140,8 +138,8 @@ TEST(Session, WhatATaskHasAskedForComesAheadToTheNext) {
   world.loop.block_on(body());
 }
 
-TEST(Session, SavesLoadsAndCommits) {
-  World world;
+TEST_P(SessionTest, SavesLoadsAndCommits) {
+  World world{GetParam()};
   world.serve();
   auto body = [&]() -> Async<void> {
     auto channel = co_await world.connect();
@@ -186,8 +184,8 @@ TEST(Session, SavesLoadsAndCommits) {
   EXPECT_EQ(manifest->find("y")->size, 4);
 }
 
-TEST(Session, LargeArtifactsTravelInPieces) {
-  World world;
+TEST_P(SessionTest, LargeArtifactsTravelInPieces) {
+  World world{GetParam()};
   world.serve();
   const std::string large(3 << 20, 'z');
   auto body = [&]() -> Async<void> {
@@ -220,8 +218,8 @@ TEST(Session, LargeArtifactsTravelInPieces) {
   world.loop.block_on(body());
 }
 
-TEST(Session, ErrorsAreAnswers) {
-  World world;
+TEST_P(SessionTest, ErrorsAreAnswers) {
+  World world{GetParam()};
   world.serve();
   auto body = [&]() -> Async<void> {
     auto channel = co_await world.connect();
@@ -239,8 +237,8 @@ TEST(Session, ErrorsAreAnswers) {
   world.loop.block_on(body());
 }
 
-TEST(Session, StopClosesEveryChannel) {
-  World world;
+TEST_P(SessionTest, StopClosesEveryChannel) {
+  World world{GetParam()};
   world.serve();
   auto body = [&]() -> Async<void> {
     auto channel = co_await world.connect();
@@ -252,8 +250,8 @@ TEST(Session, StopClosesEveryChannel) {
   world.loop.block_on(body());
 }
 
-TEST(Session, ADeadProcessIsRecordedAsBegun) {
-  World world;
+TEST_P(SessionTest, ADeadProcessIsRecordedAsBegun) {
+  World world{GetParam()};
   world.serve();
   auto body = [&]() -> Async<void> {
     auto begun = co_await world.session->ensure_begun();
