@@ -201,9 +201,3 @@ def pairs(everything: bool) -> List[Tuple[str, str]]:
         # Each body takes the next ones in turn, so that neighbours in the list meet different shapes.
         chosen += [(shapes[(number * 3 + offset) % len(shapes)], body) for offset in range(3)]
     return chosen
-
-
-def few_pairs() -> List[Tuple[str, str]]:
-    """As few as meet every shape and every body: each shape with the next body."""
-    bodies = list(BODIES)
-    return [(shape, bodies[number % len(bodies)]) for number, shape in enumerate(SHAPES)]
