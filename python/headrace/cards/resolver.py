@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Set
 
 _BUILT_IN = {
     "default": "DefaultCard",
@@ -59,16 +59,28 @@ def _extension_cards() -> List[Any]:
     return _extensions
 
 
+def _organisations() -> List[str]:
+    """Names of the folders below `metaflow_extensions`. pkgutil would leave out those without an `__init__.py`, which is
+    how Metaflow documents them: namespace packages down to the card's own module."""
+    import os
+
+    import metaflow_extensions  # type: ignore[import-not-found]
+
+    found: Set[str] = set()
+    for folder in metaflow_extensions.__path__:
+        if os.path.isdir(folder):
+            found.update(name for name in os.listdir(folder) if name.isidentifier() and name != "__pycache__")
+    return sorted(found)
+
+
 def _scan() -> List[Any]:
     import importlib
     import pkgutil
     import sys
 
-    import metaflow_extensions  # type: ignore[import-not-found]
-
     cards: List[Any] = []
-    for organisation in pkgutil.iter_modules(metaflow_extensions.__path__):
-        root = "metaflow_extensions.%s.plugins.cards" % organisation.name
+    for organisation in _organisations():
+        root = "metaflow_extensions.%s.plugins.cards" % organisation
         try:
             package = importlib.import_module(root)
         except ImportError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import re
+import sys
 import time
 from pathlib import Path
 from typing import Any, Dict, List
@@ -12,6 +13,7 @@ from typing import Any, Dict, List
 import pytest
 
 from driver import Driver
+from headrace.cards import resolver
 from headrace.cards.collector import CardComponentCollector
 from headrace.cards.creator import CardCreator
 from headrace.cards.markdown import markdown_to_html
@@ -223,6 +225,19 @@ def custom(monkeypatch: Any) -> None:
 def test_card_types_of_extensions_are_found(stored: Path, custom: None) -> None:
     run_step(lambda flow: None, {"type": "custom_card"})
     assert list(pages(stored).values()) == ["<p>custom F/1/start/2 final</p>"]
+
+
+def test_card_types_of_namespace_packages_are_found(tmp_path: Path, monkeypatch: Any) -> None:
+    module = tmp_path / "metaflow_extensions" / "org" / "plugins" / "cards" / "pages"
+    module.mkdir(parents=True)  # as Metaflow documents it: only the card's own module has an __init__.py
+    (module / "__init__.py").write_text(
+        "from metaflow.cards import MetaflowCard\nclass Page(MetaflowCard):\n    type = 'org_page'\nCARDS = [Page]\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(resolver, "_extensions", None)
+    for name in [name for name in sys.modules if name.split(".")[0] == "metaflow_extensions"]:
+        monkeypatch.delitem(sys.modules, name)
+    assert resolver.get_card_class("org_page").__module__ == "metaflow_extensions.org.plugins.cards.pages"
 
 
 @pytest.mark.parametrize(
