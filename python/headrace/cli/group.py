@@ -7,7 +7,17 @@ from typing import Any, Dict, List, Optional
 import click
 
 
-class LazyGroup(click.Group):
+class Group(click.Group):
+    """Without a command it prints its help on stdout and ends with 0, as Metaflow's do; click since 8.2 calls that an error."""
+
+    def parse_args(self, ctx: click.Context, args: List[str]) -> List[str]:
+        if not args and self.no_args_is_help and not ctx.resilient_parsing:
+            click.echo(ctx.get_help(), color=ctx.color)
+            ctx.exit()
+        return super().parse_args(ctx, args)
+
+
+class LazyGroup(Group):
     """lazy: command -> "module:attribute", relative to this package."""
 
     def __init__(self, *args: Any, lazy: Optional[Dict[str, str]] = None, **kwargs: Any) -> None:

@@ -7,11 +7,12 @@ from typing import Any, Callable, List, Optional
 import click
 
 from ..errors import CommandException
+from .group import Group
 
 _Command = Callable[..., None]
 
 
-@click.group(help="Commands related to Kubernetes.")
+@click.group(cls=Group, help="Commands related to Kubernetes.")
 def kubernetes() -> None:
     pass
 

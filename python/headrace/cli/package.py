@@ -7,9 +7,10 @@ from typing import Any
 import click
 
 from ..errors import CommandException
+from .group import Group
 
 
-@click.group(help="Commands related to code packages.")
+@click.group(cls=Group, help="Commands related to code packages.")
 @click.option("--timeout", default=60, help="Timeout for package operations in seconds.")
 @click.pass_obj
 def package(obj: Any, timeout: int) -> None:

@@ -7,9 +7,10 @@ from typing import Any, List
 import click
 
 from ..errors import CommandException
+from .group import Group
 
 
-class _Missing(click.Group):
+class _Missing(Group):
     """A group whose commands are known by name, and each of which fails with the same text."""
 
     def __init__(self, name: str, text: str, commands: List[str], why: str) -> None:

@@ -8,6 +8,7 @@ import click
 
 from ..errors import CommandException, MetaflowInternalError, MetaflowNamespaceMismatch, MetaflowNotFound
 from ..identity import resolve_identity
+from .group import Group
 from .stored import use_metadata
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ _GAP = 4
 _HEADER = "\nSystem tags and *tags*; only *tags* can be modified\n%s\n" % ("-" * 56)
 
 
-@click.group(help="Commands related to tagging.")
+@click.group(cls=Group, help="Commands related to tagging.")
 @click.pass_obj
 def tag(obj: Any) -> None:
     use_metadata(obj)

@@ -214,6 +214,12 @@ def test_usage_errors_end_with_two(command: Any, words: Any, part: str) -> None:
     assert "Usage: flow.py" in ran.err and "\nError: " in ran.err and part in ran.err
 
 
+@pytest.mark.parametrize("group", ["tag", "card", "package", "kubernetes", "argo-workflows"])
+def test_a_group_without_a_command_shows_its_commands(command: Any, group: str) -> None:
+    ran = command(HELLO, "--quiet", group)
+    assert (ran.code, ran.err) == (0, "") and "Usage: flow.py %s " % group in ran.out and "\nCommands:\n" in ran.out
+
+
 def test_a_datastore_that_there_is_not_is_refused_once_the_flow_is_checked(command: Any) -> None:
     env = {"METAFLOW_DATASTORE_SYSROOT_GS": "gs://b/p"}
     ran = command(HELLO, "--no-pylint", "--datastore", "gs", "run", **env)
