@@ -27,6 +27,17 @@ def latest_run(flow: str, root: str) -> str:
     return run_id
 
 
+def _origin(given: Optional[str], flow: str, root: str) -> str:
+    """The run to be resumed: `--origin-run-id`, else the latest one. Raises CommandException for what no run can be called."""
+    if given is None:
+        return latest_run(flow, root)
+    if not given or "/" in given or given.startswith("."):
+        raise CommandException(
+            "--origin-run-id takes the id of a run of %s, as in `--origin-run-id 1767323045678901`, not '%s'." % (flow, given)
+        )
+    return given
+
+
 def _origin_in(args: List[str]) -> Optional[str]:
     """`--origin-run-id` among the words after the command, which are not parsed yet."""
     for i, word in enumerate(args):
@@ -45,7 +56,7 @@ def load_origin_configs(state: CliState, args: List[str]) -> Dict[str, Any]:
 
     flow_cls = state.flow.__class__
     root = state.datastore_impl.datastore_root
-    origin = _origin_in(args) or latest_run(state.flow.name, runs_root(state.datastore_impl, state.echo))
+    origin = _origin(_origin_in(args), state.flow.name, runs_root(state.datastore_impl, state.echo))
     path = [state.flow.name, origin, "_parameters", "0"]
     found = store.manifest(root, path)
     if found is None:
@@ -113,8 +124,7 @@ def resume(
     runner_attribute_file: Optional[str],
 ) -> None:
     before_run(obj, tags, decospecs)
-    if origin_run_id is None:
-        origin_run_id = latest_run(obj.flow.name, runs_root(obj.flow_datastore, obj.echo))
+    origin_run_id = _origin(origin_run_id, obj.flow.name, runs_root(obj.flow_datastore, obj.echo))
     if step_to_rerun is not None and step_to_rerun not in obj.graph:
         raise CommandException(
             "invalid step name %s specified, must be step present in current form of execution graph. Valid step names "

@@ -118,6 +118,9 @@ def test_what_resume_refuses(engine: Any, folder: Path) -> None:
     assert "run-id 12 cannot be an integer" in engine("resume", "--run-id", "12").err
     ran = engine("resume", "--origin-run-id", "123")
     assert ran.code == 1 and "123" in ran.err and "Traceback" not in ran.err
+    for origin in ("F/123", ""):
+        ran = engine("resume", "--origin-run-id", origin)
+        assert ran.code == 1 and "    Invalid command:\n    --origin-run-id takes the id of a run of F" in ran.err, ran.err
     assert engine("resume", "--run-id", "mine", "end").out.count("mine") > 3
 
 
