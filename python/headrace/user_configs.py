@@ -209,10 +209,26 @@ class DelayEvaluator(Mapping):  # type: ignore[type-arg]
         names = self._globals if self._globals is not None else {}
         try:
             return eval(expression, names, values_of(flow_cls))
-        except NameError as e:
+        except Exception as e:
+            if not _failed_itself(e):
+                raise
             raise MetaflowException(
-                "Config expression '%s' could not be evaluated: %s" % (expression, e)
+                "Config expression '%s' could not be evaluated: %s" % (expression, _reason(e))
             ) from e
+
+
+def _failed_itself(error: Exception) -> bool:
+    """Whether an expression is at fault, and no function that it calls: that one's traceback is of use."""
+    import traceback
+
+    return all(frame.filename in (__file__, "<string>") for frame in traceback.extract_tb(error.__traceback__))
+
+
+def _reason(error: Exception) -> str:
+    holder = getattr(error, "obj", None) if isinstance(error, AttributeError) else None
+    if isinstance(holder, ConfigValue):
+        return "it has no key '%s', only %s" % (error, ", ".join(map(repr, holder)) or "none at all")
+    return str(error) if isinstance(error, NameError) else "%s: %s" % (type(error).__name__, error)
 
 
 def config_expr(expr: str) -> DelayEvaluator:

@@ -136,6 +136,10 @@ def _with(declaration: str) -> str:
         ("r = Parameter('r', type=bool, default=give_five)", 1, "Expected a bool."),
         ("r = Config('r', required=True)", 2, "missing configuration for 'r'"),
         ("r = Config('r', default='nofile.json')", 2, "default configuration file 'nofile.json' could not be read for 'r'"),
+        ("r = Parameter('r', default=cfg.no.x)", 1, "'cfg.no.x' could not be evaluated: it has no key 'no', only 'n', 's', 'retries'"),
+        ("r = Parameter('r', default=cfg.n.x.y)", 1, "AttributeError: 'int' object has no attribute 'y'"),
+        ("r = Parameter('r', default=config_expr('cfg.n +'))", 1, "'cfg.n +' could not be evaluated: SyntaxError: "),
+        ("r = Parameter('r', default=config_expr('a_config(3)'))", 1, ", in a_config\n"),
         ("r = IncludeFile('r', default='nofile')", 2, "could not open file 'nofile' for reading"),
     ],
 )
