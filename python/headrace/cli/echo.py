@@ -154,8 +154,23 @@ def print_metaflow_exception(ex: MetaflowException) -> None:
 
 
 def print_unknown_exception(ex: BaseException) -> None:
-    """The block of an exception that nobody expected; must be called while it is handled."""
+    """The block of an exception that nobody expected. If code of the user was running, without the frames that led to it."""
     import traceback
 
+    trace = traceback.format_exception(type(ex), ex, _users_part(ex.__traceback__))
     echo_always("Internal error", indent=True, bold=True)
-    echo_always(traceback.format_exc(), highlight=None, highlight_bold=False)
+    echo_always("".join(trace), highlight=None, highlight_bold=False)
+
+
+def _users_part(trace: Any) -> Any:
+    """A traceback from the first frame on that is neither of this package nor of click; all of it if there is none."""
+    import os
+
+    import click
+
+    here = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+    frameworks = (here, os.path.dirname(os.path.abspath(click.__file__)) + os.sep)
+    found = trace
+    while found is not None and found.tb_frame.f_code.co_filename.startswith(frameworks):
+        found = found.tb_next
+    return trace if found is None else found

@@ -148,6 +148,12 @@ def test_declarations_are_checked(command: Any, declaration: str, code: int, par
     assert (ran.code, ran.spec) == (code, None) and part in ran.err, ran.err
 
 
+def test_a_parser_that_fails_shows_its_own_lines(command: Any) -> None:
+    ran = command(_with("r = Config('r', default_value='x', parser=lambda text: 1 / 0)"), "--no-pylint", "run")
+    assert ran.code == 1 and "    Internal error\nTraceback (most recent call last):\n  File \"" in ran.err
+    assert ran.err.count("  File ") == 1 and "ZeroDivisionError" in ran.err
+
+
 def test_the_same_declarations_fail_in_metaflow(command: Any, real: Any) -> None:
     for declaration in ("r = Parameter('tags')", "r = Parameter('r', type=int, separator=',')", "r = Parameter('r', default=give_five)"):
         ours = command(_with(declaration), "--no-pylint", "run")
