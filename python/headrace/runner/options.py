@@ -181,7 +181,9 @@ def _values(param: Any, value: Any) -> List[Any]:
     """What is to be given, once for each use of the option."""
     if param.name == "config_value":
         return [(name, content if isinstance(content, str) else _json_of(content)) for name, content in value]
-    return list(value) if param.multiple else [value]
+    values = list(value) if param.multiple else [value]
+    # A text too: it is the value, not JSON of it.
+    return [_json_of(one) for one in values] if getattr(param.type, "name", "") == "JSON" else values
 
 
 def _option_words(option: str, values: List[Any]) -> List[str]:

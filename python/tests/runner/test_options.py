@@ -64,6 +64,11 @@ def test_parameters_by_type(commands: FlowCommands) -> None:
     assert found == ["run", "--words", "-w", "--alpha", "5", "--rate", "2", "--flag", "True", "--data", '{"b": [1]}']
 
 
+@pytest.mark.parametrize("value, word", [("text", '"text"'), ('{"a": 1}', '"{\\"a\\": 1}"'), (True, "true"), ((1, "b"), '[1, "b"]')])
+def test_values_of_json_parameters_are_values(commands: FlowCommands, value: Any, word: str) -> None:
+    assert words(commands, words="w", data=value) == ["run", "--words", "w", "--data", word]
+
+
 def test_none_is_as_if_not_given(commands: FlowCommands) -> None:
     assert words(commands, words="w", alpha=None) == ["run", "--words", "w"]
 
