@@ -28,6 +28,10 @@ def before_run(obj: Any, tags: Any, decospecs: Any, skip_decorators: bool = Fals
         attach_decospecs(obj, specs)
         obj.check(obj.graph, obj.flow, obj.environment, pylint=obj.pylint)
         init_step_decorators(obj)
+    if obj.is_spin:
+        from ..decorators.attach import drop_skipped_in_spin
+
+        drop_skipped_in_spin(obj.flow, skip_decorators)
     obj.graph = obj.flow._graph
     obj.metadata.add_sticky_tags(tags=tags)
     obj.package = make_package(obj)

@@ -166,6 +166,16 @@ def _skipped_in_spin(deco: Any, is_spin: bool, skip_decorators: bool, logger: An
     return True
 
 
+def drop_skipped_in_spin(flow: Any, skip_decorators: bool) -> None:
+    """Takes from all steps the decorators that a spin leaves alone: they were not made ready. Those that cannot be spun stay,
+    to be refused on the step that is spun."""
+    from ..settings import SPIN_ALLOWED_DECORATORS, SPIN_DISALLOWED_DECORATORS
+
+    kept = set(SPIN_DISALLOWED_DECORATORS).union(() if skip_decorators else SPIN_ALLOWED_DECORATORS)
+    for step_func in flow:
+        step_func.decorators[:] = [deco for deco in step_func.decorators if deco.name in kept]
+
+
 def init_flow_decorators(
     flow: Any,
     graph: Any,

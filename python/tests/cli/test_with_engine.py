@@ -136,6 +136,17 @@ def test_spin_runs_one_step_again(engine: Any, folder: Path) -> None:
     assert (folder / ".metaflow_spin" / "F").is_dir()
 
 
+@pytest.mark.parametrize("skip", [[], ["--skip-decorators"]])
+def test_spin_leaves_alone_the_decorators_of_all_steps(engine: Any, folder: Path, skip: List[str]) -> None:
+    assert engine("run").code == 0
+    flow = FLOW.replace("environment, retry", "batch, environment, kubernetes, timeout")
+    flow = flow.replace("    @step\n    def work", "    @batch\n    @timeout(seconds=90)\n    @step\n    def work")
+    (folder / "flow.py").write_text(flow.replace("    @step\n    def end", "    @kubernetes\n    @step\n    def end"))
+    for step in ("work", "end"):
+        ran = engine("spin", step, *skip)
+        assert ran.code == 0 and "/%s/0" % step in ran.out, ran.out + ran.err
+
+
 def test_what_spin_refuses(engine: Any, folder: Path) -> None:
     assert engine("run").code == 0
     for words, part in (
