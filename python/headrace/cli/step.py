@@ -15,19 +15,30 @@ from .options import ParameterCommand
 
 @click.command(help="Internal command to execute a single task.", hidden=True)
 @click.argument("step-name")
-@click.option("--run-id")
-@click.option("--task-id")
-@click.option("--input-paths")
-@click.option("--input-paths-filename")
-@click.option("--split-index", type=int)
-@click.option("--tag", "opt_tag", multiple=True)
-@click.option("--namespace", "opt_namespace")
-@click.option("--retry-count", default=0, show_default=True)
-@click.option("--max-user-code-retries", default=0, show_default=True)
-@click.option("--clone-only")
-@click.option("--clone-run-id")
-@click.option("--ubf-context", default="none", type=click.Choice(["none", "ubf_control", "ubf_task"]))
-@click.option("--num-parallel", default=0, show_default=True)
+@click.option("--run-id", help="ID of the run that the task is part of.")
+@click.option("--task-id", help="ID for this task.")
+@click.option("--input-paths", help="Tasks whose results the step begins with: RUN/STEP/TASK, separated by commas.")
+@click.option("--input-paths-filename", hidden=True, help="A file that holds what --input-paths takes.")
+@click.option("--split-index", type=int, help="Index of the item, in a foreach.")
+@click.option("--tag", "opt_tag", multiple=True, help="A tag for the run. Can be given several times.")
+@click.option(
+    "--namespace",
+    "opt_namespace",
+    help="Change namespace from the default (your username) to the specified tag.",
+)
+@click.option("--retry-count", default=0, show_default=True, help="How many attempts of the task there have been before.")
+@click.option(
+    "--max-user-code-retries", default=0, show_default=True, help="How many times the step may be tried again when it fails."
+)
+@click.option("--clone-only", help="Copy the results of this task, RUN/STEP/TASK, and execute nothing.")
+@click.option("--clone-run-id", help="ID of the run that is being resumed.")
+@click.option(
+    "--ubf-context",
+    default="none",
+    type=click.Choice(["none", "ubf_control", "ubf_task"]),
+    help="Which part of a @parallel step the task is.",
+)
+@click.option("--num-parallel", default=0, show_default=True, help="Number of nodes of a @parallel step.")
 @click.pass_obj
 def step(obj: Any, /, step_name: str, **options: Any) -> None:
     if step_name not in obj.graph:
