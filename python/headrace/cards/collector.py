@@ -116,7 +116,12 @@ class CardComponentManager:
         self._last_refresh = 0.0
         self._rendered_layout: Optional[float] = None
         self._render_seq = 0
-        self.components = ComponentStore(logger, card["type"], components, card["id"])
+        self._components = ComponentStore(logger, card["type"], components, card["id"])
+
+    @property
+    def components(self) -> ComponentStore:
+        """The components of the card, by id. A list in its place is given as `current.card["id"] = [...]`."""
+        return self._components
 
     def append(self, component: Any, id: Optional[str] = None) -> None:
         """Adds a component at the end; id: to find it again in `components`."""

@@ -383,6 +383,14 @@ def test_components_are_found_by_id_replaced_and_removed() -> None:
     assert len(collector.components) == 0
 
 
+def test_a_list_takes_the_place_of_a_cards_components() -> None:
+    collector = collector_of({"id": "c"})
+    collector["c"] = [Markdown("x"), Markdown("y")]
+    assert len(collector["c"].components) == 2
+    with pytest.raises(AttributeError):
+        collector["c"].components = [Markdown("z")]
+
+
 def test_a_card_can_be_given_its_components() -> None:
     collector = collector_of({"id": "a"}, {})
     collector["a"] = [Markdown("x"), Markdown("y")]
