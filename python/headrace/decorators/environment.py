@@ -18,13 +18,20 @@ class EnvironmentDecorator(StepDecorator):
     defaults: Dict[str, Any] = {"vars": {}}
 
     def variables(self) -> Dict[str, str]:
-        """The variables as text. MetaflowException if `vars` is no dictionary."""
+        """The variables as text. MetaflowException if `vars` is no dictionary, or has what no environment can hold."""
         found = self.attributes["vars"]
         if not hasattr(found, "items"):
             raise MetaflowException(
                 "@environment(vars=...) takes a dictionary of variable names and values, not %r." % (found,)
             )
-        return {str(key): str(value) for key, value in found.items()}
+        variables = {str(key): str(value) for key, value in found.items()}
+        for name, value in variables.items():
+            if not name or "=" in name or "\0" in name + value:
+                raise MetaflowException(
+                    "@environment(vars=...) cannot set %r to %r: a name is not empty and has no `=`, and neither has a "
+                    "NUL character." % (name, value)
+                )
+        return variables
 
     def step_init(self, flow: Any, graph: Any, step_name: str, decorators: Any, environment: Any, flow_datastore: Any,
                   logger: Any) -> None:

@@ -173,8 +173,9 @@ def test_environment_gives_text_to_the_task() -> None:
 
     driver.step("start").decorators[0].runtime_step_cli(Start, 0, 0, None)
     assert Start.env == {"A": "1", "B": "x", "C": "y"}
-    with pytest.raises(MetaflowException):
-        Driver(flow_of(environment(vars="A=1")))
+    for wrong in ("A=1", {"A=": "1"}, {"": "1"}, {"A": "\0"}):
+        with pytest.raises(MetaflowException):
+            Driver(flow_of(environment(vars=wrong)))
 
 
 def inline(**env_vars: Any) -> Any:
