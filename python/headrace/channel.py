@@ -57,14 +57,36 @@ class Reply:
 
 
 def encode_frame(request_id: int, fields: Dict[str, Any], payload_size: int = 0) -> bytes:
-    """Header and JSON of a frame; the payload follows."""
-    text = _encode(fields).encode("utf-8")
+    """Header and JSON of a frame; the payload follows. Raises EngineError for a text that UTF-8 cannot hold."""
+    written = _encode(fields)
+    if "\\ud" in written:  # A character beyond the basic plane, or half of one.
+        _refuse_halves(fields)
+    text = written.encode("ascii")
     if len(text) > _JSON_BYTES_MAX:
         raise EngineError(
             "misuse", "a message to the engine is too large",
             why="its JSON has %d bytes; at most %d are allowed" % (len(text), _JSON_BYTES_MAX),
         )
     return _HEADER.pack(len(text), payload_size, request_id) + text
+
+
+def _refuse_halves(value: Any) -> None:
+    """Raises EngineError for a text with half a character: what Python makes of names and options that are not UTF-8."""
+    if isinstance(value, str):
+        try:
+            value.encode("utf-8")
+        except UnicodeEncodeError:
+            raise EngineError(
+                "misuse", "%s is not UTF-8, and cannot be given to the engine" % ascii(value),
+                next="give it another name or value, of characters that UTF-8 has",
+            ) from None
+    elif isinstance(value, dict):
+        for key, one in value.items():
+            _refuse_halves(key)
+            _refuse_halves(one)
+    elif isinstance(value, (list, tuple)):
+        for one in value:
+            _refuse_halves(one)
 
 
 def decode_frame(data: Bytes) -> Tuple[int, Dict[str, Any], bytes]:

@@ -61,7 +61,8 @@ def stack_metadata(stack: List[Any]) -> List[Dict[str, Any]]:
     for frame in stack:
         if not (frame.var and frame.value):
             break
-        text = "%s=%s" % (frame.var, frame.value)
+        # A name of a file need not be UTF-8; a record must.
+        text = ("%s=%s" % (frame.var, frame.value)).encode("utf-8", "backslashreplace").decode("utf-8")
         length += len(text)
         if length > MAX_FOREACH_PATH_LENGTH:
             break

@@ -242,6 +242,13 @@ def test_wire_samples_go_through_frames(name: str) -> None:
         assert decode_frame(frame) == (i, message, b"abc")
 
 
+def test_a_text_that_is_not_utf8_is_named() -> None:
+    assert decode_frame(encode_frame(1, {"a": ["\U0001f600", {"é": "\\ud"}]}))[1] == {"a": ["\U0001f600", {"é": "\\ud"}]}
+    for fields in ({"root": "/x\udcff"}, {"a": [{"b": ("y", "/x\udcff")}]}, {"/x\udcff": 1}):
+        with pytest.raises(EngineError, match=r"'/x\\udcff' is not UTF-8"):
+            encode_frame(1, fields)
+
+
 @pytest.mark.parametrize("damage", [b"", b"\x01" * 23, b"\xff" * 30, encode_frame(1, {}, 5) + b"abc"])
 def test_damaged_frames_are_refused(damage: bytes) -> None:
     with pytest.raises(EngineError, match="cannot be read"):

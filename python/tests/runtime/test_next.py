@@ -9,6 +9,7 @@ import pytest
 
 from headrace.errors import InvalidNextException
 from headrace.flowspec import FlowSpec, step
+from headrace.foreach import ForeachFrame, stack_metadata
 from headrace.unbounded import ParallelUBF, UnboundedForeachInput
 
 
@@ -71,6 +72,11 @@ def test_forms(flow: Any) -> None:
     flow.next(flow.a, num_parallel=4)
     assert flow._transition == (["a"], "_parallel_ubf_iter") and flow._unbounded_foreach is True
     assert isinstance(flow._parallel_ubf_iter, ParallelUBF) and flow._foreach_num_splits is None
+
+
+def test_a_record_of_an_item_that_is_not_utf8_can_be_written() -> None:
+    frame = ForeachFrame("work", "files", 1, 0, "x\udcff\U0001f600")
+    assert stack_metadata([frame])[0]["value"] == ["files=x\\udcff\U0001f600"]
 
 
 def test_item_texts(flow: Any) -> None:
