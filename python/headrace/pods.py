@@ -19,9 +19,11 @@ _PASSED_ON = (
 ).split()
 #: How S3 is reached and used, as the engine here has it. Not its memory: a pod has a limit of its own.
 _S3_PASSED_ON = (
-    "METAFLOW_S3_ENDPOINT_URL HEADRACE_S3_PATH_STYLE HEADRACE_S3_ANONYMOUS HEADRACE_S3_PATIENCE_S HEADRACE_S3_STALL_S "
+    "HEADRACE_S3_PATH_STYLE HEADRACE_S3_ANONYMOUS HEADRACE_S3_PATIENCE_S HEADRACE_S3_STALL_S "
     "HEADRACE_S3_MAX_GBPS HEADRACE_S3_MAX_CONNECTIONS AWS_REQUEST_CHECKSUM_CALCULATION"
 ).split()
+#: What names the service, in the engine's order. Pods get it under the first name: the others are of every AWS client, also the user's.
+_S3_ENDPOINT = ("METAFLOW_S3_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 #: Beginnings of keys that a pod gets where they are not as they are by default.
 _PASSED_ON_IF_CHANGED = ("METAFLOW_CONDA_", "METAFLOW_DEBUG_")
 
@@ -201,6 +203,9 @@ def _s3_settings() -> Iterator[Tuple[str, str]]:
     from .engine import engine_environment
 
     here = engine_environment()
+    endpoint = next((here[name] for name in _S3_ENDPOINT if here.get(name)), None)
+    if endpoint:
+        yield _S3_ENDPOINT[0], endpoint
     for name in _S3_PASSED_ON:
         if here.get(name):
             yield name, here[name]

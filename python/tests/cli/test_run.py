@@ -295,6 +295,20 @@ def test_a_pod_reaches_s3_as_the_launcher_does(command: Any) -> None:
     assert "METAFLOW_S3_ENDPOINT_URL" not in found and "METAFLOW_S3_VERIFY_CERTIFICATE" not in found
 
 
+@pytest.mark.parametrize("metaflow, s3, general, expected", [
+    ("http://metaflow", "http://s3", "http://general", "http://metaflow"), ("", "http://s3", "http://general", "http://s3"),
+    ("", "", "http://general", "http://general"), ("", "", "", None),
+])
+def test_a_pod_gets_the_endpoint_that_the_launcher_uses(command: Any, metaflow: str, s3: str, general: str, expected: Any) -> None:
+    """Under Metaflow's name: what names an endpoint for all AWS clients is not the pod's business."""
+    words = ("--no-pylint", "--datastore", "s3", "run", "--with", "kubernetes")
+    ran = command(HELLO, *words, METAFLOW_S3_ENDPOINT_URL=metaflow, AWS_ENDPOINT_URL_S3=s3, AWS_ENDPOINT_URL=general, **S3)
+    assert ran.spec is not None, ran.err
+    found = ran.spec["pods"]["environment"]
+    assert found.get("METAFLOW_S3_ENDPOINT_URL") == expected
+    assert not any(name.startswith("AWS_") for name in found)
+
+
 @pytest.mark.parametrize("value, expected", [("False", "False"), ("0", "False"), ("True", None), ("/etc/our-ca.pem", None)])
 def test_a_pod_is_told_not_to_verify_and_of_no_file(command: Any, value: str, expected: Any) -> None:
     """As in Metaflow, a file of certificates must be one of the image, which names it."""
