@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
 
 #include <fmt/format.h>
@@ -201,6 +202,35 @@ TEST(ClusterLauncher, ALogThatBreaksGoesOnWithoutRepeating) {
   ASSERT_TRUE(end && end->ok());
   EXPECT_EQ((*end)->lines, 4u);
   EXPECT_EQ(world.cluster.log_streams(), 0u);
+}
+
+TEST(ClusterLauncher, APodBeyondTheBoundOnLogStreamsIsDoneWhenItHasEnded) {
+  constexpr std::size_t kPods = 257;  // The streams at once, and one.
+  World world;
+  std::vector<std::optional<Result<PodEnd>>> ends(kPods);
+  Duration waited{};
+  world.play([&]() -> Async<void> {
+    for (std::size_t task = 0; task < kPods; ++task) world.loop.spawn(world.attempt(ends[task], static_cast<int>(task)));
+    co_await world.placed(kPods);
+    for (const std::string& pod : world.heard.pods) world.cluster.start("ml", pod);
+    while (world.cluster.log_streams() < kPods - 1) co_await world.loop.yield();
+    std::string last;
+    for (const std::string& pod : world.heard.pods) {
+      if (world.cluster.count("GET /api/v1/namespaces/ml/pods/" + pod + "/log") == 0) last = pod;
+    }
+    const Instant began = world.loop.now();
+    world.cluster.write_log("ml", last, framed(1, "a") + framed(2, "b"));
+    world.cluster.finish("ml", last, 0, "Completed", kReport);
+    auto one_ended = [&] { return std::any_of(ends.begin(), ends.end(), [](const auto& end) { return end.has_value(); }); };
+    co_await world.until(one_ended);
+    waited = world.loop.now() - began;
+    for (const std::string& pod : world.heard.pods) {
+      if (pod != last) world.cluster.finish("ml", pod, 0, "Completed", "");
+    }
+    for (auto& end : ends) co_await world.ended(end);
+  });
+  EXPECT_THAT(world.heard.lines, ElementsAre("o1 a", "o2 b"));
+  EXPECT_LT(waited, 5s) << "it waited for the end of another one's log";
 }
 
 TEST(ClusterLauncher, ALossOfInfrastructureIsTriedAgain) {

@@ -16,6 +16,8 @@ constexpr Duration kLogEndMax = 15s;
 constexpr Duration kPauseMin = 200ms;
 constexpr Duration kPauseMax = 5s;
 constexpr Duration kReadSilenceMax = 20s;
+/// Where there is no room for another stream, whether there is now.
+constexpr Duration kRoomAgain = 5s;
 constexpr int kFailuresMax = 5;
 
 bool never_ran(const PodFacts& facts) { return facts.end && (facts.end->reason == "StartError" || facts.end->reason == "ContainerCannotRun"); }
@@ -43,9 +45,10 @@ loop::Async<Result<void>> ClusterState::copy_stream(LivePod& pod, kube::LogOptio
 }
 
 loop::Async<void> ClusterState::read_log(LivePod& pod, PodListener& listener) {
-  // Beyond the bound, a log is read when its pod has ended.
+  // Beyond the bound, a log is read when its pod has ended. Each looks for itself: an end that woke all others would cost, with
+  // thousands of pods, more than all they do.
   while (streams >= kLogStreamsMax && !pod.over()) {
-    (void)co_await stream_free.wait_until(loop.now() + kLogEndMax);
+    (void)co_await pod.changed.wait_until(loop.now() + kRoomAgain);
     look(pod);
   }
   ++streams;
@@ -83,7 +86,6 @@ loop::Async<void> ClusterState::read_log(LivePod& pod, PodListener& listener) {
     pod.log.restart();
   }
   --streams;
-  stream_free.notify();
   pod.read = true;
   pod.changed.notify();
 }

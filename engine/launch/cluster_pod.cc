@@ -169,7 +169,6 @@ loop::Async<Result<Json>> ClusterState::create(LivePod& pod, const PodStart& sta
     ++creating;
     auto answer = co_await client.call(call);
     --creating;
-    created.notify();
     if (!answer) co_return std::move(answer).error();
     if (answer->ok()) co_return std::move(answer->body);
     const std::string message = answer->message();

@@ -86,8 +86,6 @@ struct ClusterState {
         pool(worker_pool),
         policy(std::move(pod_policy)),
         bootstrap(std::move(text)),
-        created(event_loop),
-        stream_free(event_loop),
         closing(event_loop),
         background(event_loop) {}
 
@@ -108,9 +106,7 @@ struct ClusterState {
   bool removing = false;
   bool closed = false;
   int creating = 0;      ///< creates whose answer has not come
-  loop::Event created;
-  int streams = 0;
-  loop::Event stream_free;
+  int streams = 0;       ///< of logs, open or about to be
   std::optional<std::vector<NodeFacts>> nodes;
   bool nodes_denied = false;
   std::optional<Instant> nodes_looked;
