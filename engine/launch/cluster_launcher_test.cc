@@ -204,6 +204,29 @@ TEST(ClusterLauncher, ALogThatBreaksGoesOnWithoutRepeating) {
   EXPECT_EQ(world.cluster.log_streams(), 0u);
 }
 
+TEST(ClusterLauncher, ALogThatHasBrokenOftenStillComesSoon) {
+  World world;
+  std::optional<Result<PodEnd>> end;
+  Duration longest{};
+  world.play([&]() -> Async<void> {
+    world.loop.spawn(world.attempt(end));
+    co_await world.placed(1);
+    const std::string pod = world.heard.pods[0];
+    world.cluster.start("ml", pod);
+    for (int line = 1; line <= 5; ++line) {
+      const Instant written = world.loop.now();
+      world.cluster.write_log("ml", pod, framed(line, "x"));
+      co_await world.printed(static_cast<std::size_t>(line));
+      longest = std::max<Duration>(longest, world.loop.now() - written);
+      world.cluster.break_logs("ml", pod);
+    }
+    world.cluster.finish("ml", pod, 0, "Completed", kReport);
+    co_await world.ended(end);
+  });
+  EXPECT_EQ(world.heard.lines.size(), 5u);
+  EXPECT_LT(longest, 2s) << "each break found a line more: they are not one failure after another";
+}
+
 TEST(ClusterLauncher, APodBeyondTheBoundOnLogStreamsIsDoneWhenItHasEnded) {
   constexpr std::size_t kPods = 257;  // The streams at once, and one.
   World world;

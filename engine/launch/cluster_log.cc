@@ -11,7 +11,7 @@ namespace {
 
 /// The stream's end and the news of the container's end come by two ways.
 constexpr Duration kEndNewsMax = 2s;
-/// A log that does not end after its container has.
+/// A log that neither ends nor goes on after its container's end.
 constexpr Duration kLogEndMax = 15s;
 constexpr Duration kPauseMin = 200ms;
 constexpr Duration kPauseMax = 5s;
@@ -47,10 +47,12 @@ loop::Async<Result<void>> ClusterState::copy_stream(LivePod& pod, kube::LogOptio
 loop::Async<void> ClusterState::read_log(LivePod& pod, PodListener& listener) {
   // Beyond the bound, a log is read when its pod has ended. Each looks for itself: an end that woke all others would cost, with
   // thousands of pods, more than all they do.
-  while (streams >= kLogStreamsMax && !pod.over()) {
+  pod.queued = true;
+  while (streams >= (pod.over() ? kLogReadsMax : kLogStreamsMax)) {
     (void)co_await pod.changed.wait_until(loop.now() + kRoomAgain);
     look(pod);
   }
+  pod.queued = false;
   ++streams;
   int failures = 0;
   while (!pod.abandoned && !never_ran(pod.facts)) {
@@ -59,13 +61,14 @@ loop::Async<void> ClusterState::read_log(LivePod& pod, PodListener& listener) {
     options.since = pod.log.last_time();
     options.container = pod.container;
     if (!options.follow) options.silence_max = kReadSilenceMax;
+    const std::uint64_t seen = pod.log.last_seq();
     auto copied = co_await copy_stream(pod, options, listener);
     if (pod.abandoned) break;
     Duration pause = kEndNewsMax;
     if (!copied) {
       const Kind kind = copied.error().kind;
       if (kind == Kind::missing) break;
-      ++failures;
+      failures = pod.log.last_seq() > seen ? 1 : failures + 1;
       if (kind == Kind::denied || (pod.over() && failures > kFailuresMax)) {
         listener.note(fmt::format("The pod's log cannot be read on: {}{}", copied.error().what,
                                   copied.error().why.empty() ? "" : " (" + copied.error().why + ")"));
@@ -90,13 +93,16 @@ loop::Async<void> ClusterState::read_log(LivePod& pod, PodListener& listener) {
   pod.changed.notify();
 }
 
-/// Waits for the reader, not for ever; then reads again what the agent says that it has written and we have not seen.
+/// Waits for the reader as long as it comes on; then reads again what the agent says that it has written and we have not seen.
 loop::Async<void> ClusterState::finish_log(LivePod& pod, const std::optional<wire::AgentReport>& report, PodListener& listener,
                                            loop::TaskGroup& readers) {
   pod.changed.notify();
-  const Instant deadline = loop.now() + kLogEndMax;
-  bool in_time = true;
-  while (pod.reading && !pod.read && in_time) in_time = co_await pod.changed.wait_until(deadline);
+  bool comes_on = true;
+  while (pod.reading && !pod.read && comes_on) {
+    const std::uint64_t seen = pod.log.last_seq();
+    const bool news = co_await pod.changed.wait_until(loop.now() + kLogEndMax);
+    comes_on = news || pod.queued || pod.log.last_seq() > seen;
+  }
   if (pod.reading && !pod.read) {
     pod.abandoned = true;
     if (pod.stream) pod.stream->close();

@@ -26,6 +26,8 @@
 namespace headrace::launch {
 
 inline constexpr int kLogStreamsMax = 256;
+/// With those of pods that have ended. Below what the client allows (kube::ClientSettings::streams_max), which watches need too.
+inline constexpr int kLogReadsMax = 512;
 /// Pods that have succeeded are removed at the run's end, all at once; a longer run removes the oldest meanwhile.
 inline constexpr std::size_t kDonePodsMax = 200;
 /// No wait is silent for longer.
@@ -72,6 +74,7 @@ struct LivePod {
   PodLog log;
   kube::LogStream* stream = nullptr;  ///< open now
   bool reading = false;
+  bool queued = false;   ///< there is no room for its stream yet
   bool read = false;     ///< its reader has ended
   bool abandoned = false;  ///< its reader shall end
 
