@@ -396,6 +396,58 @@ TEST(ClusterLauncher, AQuotaThatIsFullIsWaitedFor) {
   EXPECT_THAT(world.heard.notes[0], HasSubstr("exceeded quota: small, requested: requests.cpu=1, used: requests.cpu=2"));
 }
 
+TEST(ClusterLauncher, OnlyTheFirstInLineAskWhetherAQuotaHasRoom) {
+  constexpr std::size_t kPods = 300, kQuota = 4, kEnds = 6;
+  World world;
+  world.cluster.intercept = [&](const kube::Call& call) -> std::optional<kube::Answer> {
+    if (call.method != "POST" || !call.path.ends_with("/pods") || call.query.count("dryRun")) return std::nullopt;
+    if (world.launcher->alive().size() < kQuota) return std::nullopt;
+    return kube::Answer{.status = 403, .body = Json{{"reason", "Forbidden"}, {"message",
+        "pods \"x\" is forbidden: exceeded quota: small, requested: pods=1, used: pods=4, limited: pods=4"}}};
+  };
+  std::vector<std::optional<Result<PodEnd>>> ends(kPods);
+  world.play([&]() -> Async<void> {
+    for (std::size_t task = 0; task < kPods; ++task) world.loop.spawn(world.attempt(ends[task], static_cast<int>(task)));
+    co_await world.noted(kPods - kQuota);
+    for (std::size_t ended = 0; ended < kEnds; ++ended) {
+      world.cluster.finish("ml", world.heard.pods[ended], 0, "Completed", "");
+      co_await world.placed(kQuota + ended + 1);
+    }
+    auto removed = co_await world.launcher->remove_all();
+    EXPECT_TRUE(removed.ok());
+    for (auto& end : ends) co_await world.ended(end);
+  });
+  EXPECT_LE(world.cluster.count("POST /api/v1/namespaces/ml/pods"), kPods + 20 * kEnds);
+}
+
+TEST(ClusterLauncher, WhoIsStoppedInTheLineForAQuotaLeavesIt) {
+  constexpr std::size_t kPods = 30;
+  World world;
+  bool full = true;
+  world.cluster.intercept = [&](const kube::Call& call) -> std::optional<kube::Answer> {
+    if (call.method != "POST" || !call.path.ends_with("/pods") || call.query.count("dryRun") || !full) return std::nullopt;
+    return kube::Answer{.status = 403, .body = Json{{"reason", "Forbidden"}, {"message",
+        "pods \"x\" is forbidden: exceeded quota: small, requested: pods=1, used: pods=2, limited: pods=2"}}};
+  };
+  std::vector<std::optional<Result<PodEnd>>> ends(kPods);
+  world.play([&]() -> Async<void> {
+    for (std::size_t task = 0; task < kPods; ++task) world.loop.spawn(world.attempt(ends[task], static_cast<int>(task)));
+    co_await world.noted(kPods);
+    for (int task : {0, 29, 1}) {
+      world.launcher->stop(fmt::format("7/work/{}", task), 0);
+      co_await world.ended(ends[static_cast<std::size_t>(task)]);
+      EXPECT_EQ((*ends[static_cast<std::size_t>(task)])->outcome, PodOutcome::stopped);
+    }
+    full = false;
+    for (std::size_t placed = 0; placed < kPods - 3; ++placed) {
+      co_await world.placed(placed + 1);
+      world.cluster.finish("ml", world.heard.pods[placed], 0, "Completed", "");
+    }
+    for (auto& end : ends) co_await world.ended(end);
+  });
+  EXPECT_EQ(world.heard.pods.size(), kPods - 3);
+}
+
 TEST(ClusterLauncher, AQuotaThatNeverFitsIsAnErrorBeforeTheRun) {
   World world;
   world.cluster.intercept = [&](const kube::Call& call) -> std::optional<kube::Answer> {

@@ -23,6 +23,8 @@ constexpr Duration kWarningsEach = 5s;
 constexpr Duration kNodesEach = 60s;
 constexpr Duration kQuotaPauseMin = 1s;
 constexpr Duration kQuotaPauseMax = 15s;
+/// So many of a line ask whether there is room; if all did, each end of a pod would bring as many requests as there are waiting.
+constexpr std::size_t kQuotaAskersMax = 8;
 constexpr int kConflictsMax = 20;
 constexpr Duration kConflictPause = 200ms;
 constexpr std::string_view kViolatesRestricted = "violates PodSecurity \"restricted";
@@ -57,6 +59,53 @@ class WaitNotes {
 void sooner(std::optional<Instant>& next, std::optional<Instant> other) {
   if (other && (!next || *other < *next)) next = other;
 }
+
+/// A pod's place in the line of those that wait for room in a quota, once it has entered it.
+class QuotaWait {
+ public:
+  QuotaWait(std::list<LivePod*>& line, LivePod& pod) : line_(line), pod_(pod) {}
+  ~QuotaWait() {
+    if (!place_) return;
+    line_.erase(*place_);
+    // All have moved up by one: one more may ask.
+    if (line_.size() >= kQuotaAskersMax) (*std::next(line_.begin(), kQuotaAskersMax - 1))->changed.notify();
+  }
+  QuotaWait(const QuotaWait&) = delete;
+  QuotaWait& operator=(const QuotaWait&) = delete;
+
+  /// Returns when the pod may ask again, or is stopped.
+  loop::Async<void> wait(const ClusterState& state, std::string words, PodListener& listener) {
+    if (!place_) place_ = line_.insert(line_.end(), &pod_);
+    while (!state.removing && !pod_.stopped) {
+      std::optional<Instant> next;
+      if (notes_.due(words.substr(0, words.find(',')), false, state.loop.now(), next)) {
+        listener.note(fmt::format("Task is starting (waits for room in the namespace's quota - {})...", words));
+      }
+      if (may_ask()) {
+        // When one of ours has ended, its share is free a moment later.
+        const bool woken = co_await pod_.space->ended.wait_until(state.loop.now() + pause_);
+        if (woken) co_await state.loop.sleep_for(kConflictPause);
+        pause_ = woken ? kQuotaPauseMin : std::min(pause_ * 2, kQuotaPauseMax);
+        co_return;
+      }
+      (void)co_await pod_.changed.wait_until(*next);
+      if (may_ask()) co_return;
+    }
+  }
+
+ private:
+  [[nodiscard]] bool may_ask() const {
+    const auto first = line_.begin();
+    const auto end = std::next(first, static_cast<std::ptrdiff_t>(std::min(line_.size(), kQuotaAskersMax)));
+    return std::find(first, end, &pod_) != end;
+  }
+
+  std::list<LivePod*>& line_;
+  LivePod& pod_;
+  std::optional<std::list<LivePod*>::iterator> place_;
+  WaitNotes notes_;
+  Duration pause_ = kQuotaPauseMin;
+};
 
 PodEnd stopped_before(const PodStart& start, int try_number) {
   PodEnd end{.outcome = PodOutcome::stopped, .exit_code = -1, .namespace_ = start.settings->namespace_, .tries = try_number + 1};
@@ -158,8 +207,7 @@ loop::Async<Result<Json>> ClusterState::adopt(LivePod& pod) {
 /// The pod as the server has accepted it; null when it was stopped meanwhile.
 loop::Async<Result<Json>> ClusterState::create(LivePod& pod, const PodStart& start, int try_number, PodListener& listener) {
   RunNamespace& space = *pod.space;
-  WaitNotes notes;
-  Duration pause = kQuotaPauseMin;
+  QuotaWait quota_wait(space.quota_lines[start.settings], pod);
   int conflicts = 0;
   while (!removing && !pod.stopped) {
     kube::Call call;
@@ -189,14 +237,7 @@ loop::Async<Result<Json>> ClusterState::create(LivePod& pod, const PodStart& sta
     if (!quota || !quota->can_fit) {
       co_return pod_refusal(start.step, kube::refusal(call, *answer, client.access()), message);
     }
-    std::optional<Instant> next;
-    if (notes.due(quota->words.substr(0, quota->words.find(',')), false, loop.now(), next)) {
-      listener.note(fmt::format("Task is starting (waits for room in the namespace's quota - {})...", quota->words));
-    }
-    // When one of ours has ended, its share is free a moment later.
-    const bool woken = co_await space.ended.wait_until(loop.now() + pause);
-    if (woken) co_await loop.sleep_for(kConflictPause);
-    pause = woken ? kQuotaPauseMin : std::min(pause * 2, kQuotaPauseMax);
+    co_await quota_wait.wait(*this, std::move(quota->words), listener);
   }
   co_return Json();
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <deque>
+#include <list>
 #include <map>
 #include <memory>
 #include <optional>
@@ -37,6 +38,8 @@ inline constexpr Duration kOrdinaryWait = 2s;
 /// A pod whose grace is over for this long is on a node that does not answer.
 inline constexpr std::chrono::seconds kDeletionPatience{30};
 
+struct LivePod;
+
 /// One namespace that the run uses.
 struct RunNamespace {
   RunNamespace(loop::EventLoop& loop, kube::Client& client, const RunName& run, std::string ns, Duration lease)
@@ -49,6 +52,8 @@ struct RunNamespace {
   bool owned = false;  ///< the owner exists
   kube::PodWatch watch;
   loop::Event ended;   ///< a pod of ours has ended: a quota may have room
+  /// Who waits for room in a quota, in order; those that ask for the same stand in one line.
+  std::map<const wire::PodSettings*, std::list<LivePod*>> quota_lines;
   std::map<std::string, std::string> warnings;  ///< the last event about a pod that its status does not tell
   bool warnings_denied = false;
   std::optional<Instant> warnings_looked;
