@@ -100,7 +100,7 @@ class WatchStream {
 /// jittered wait, until the call's deadline. That includes POST, PUT, PATCH and DELETE, whose first try may have been
 /// done: name objects, and look whose it is on 409. A 401 fetches the credentials anew, once a call.
 /// Credentials: token files and exec plugins are read again when they may have changed; a plugin runs on a thread of the
-/// client's own, its answer is used until it expires.
+/// client's own, its answer is used until it expires; when it fails after it has worked, calls are repeated.
 class Client {
  public:
   /// `loop` must outlive the client. Error (misuse): certificates or addresses in `access` that cannot be used.

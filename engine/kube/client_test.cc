@@ -270,6 +270,33 @@ TEST(Client, RunsItsPluginOnceAndAgainAfter401) {
   fs::remove_all(folder);
 }
 
+TEST(Client, APluginThatHasWorkedIsAskedAgainWhenItFails) {
+  World world;
+  const fs::path folder = fs::path(::testing::TempDir()) / ("client-plugin-away-" + std::to_string(::getpid()));
+  fs::create_directories(folder);
+  const fs::path program = folder / "login", runs = folder / "runs";
+  std::ofstream(program) << "#!/bin/sh\necho run >> " << runs.string() << "\ncase $(wc -l < " << runs.string()
+                         << ") in 2|3) echo 'dial tcp: no route to host' >&2; exit 1;; esac\n"
+                         << "printf '{\"kind\": \"ExecCredential\", \"apiVersion\": \"client.authentication.k8s.io/v1\", \"status\": "
+                         << "{\"token\": \"let me in\", \"expirationTimestamp\": \"2020-01-01T00:00:00Z\"}}'\n";
+  fs::permissions(program, fs::perms::owner_all);
+  Access access = world.cluster.access();
+  access.token = Secret();
+  access.exec = ExecPlugin{.api_version = "client.authentication.k8s.io/v1", .command = program.string()};
+  access.environment.variables = {{"PATH", "/usr/bin:/bin"}};
+  world.use(access);
+  EXPECT_TRUE(world.call(pods())->ok());
+  loop::TaskGroup group(world.loop);
+  for (int i = 0; i < 20; ++i) {
+    group.spawn([](World& w) -> Async<void> {
+      const auto answer = co_await w.client->call(pods());
+      EXPECT_TRUE(answer.ok() && answer->ok()) << (answer ? "" : to_text(answer.error()));
+    }(world));
+  }
+  world.loop.block_on(group.wait());
+  fs::remove_all(folder);
+}
+
 Async<std::string> read_all(LogStream& log) {
   std::string text;
   for (;;) {

@@ -75,12 +75,20 @@ Result<std::shared_ptr<const Identity>> Credentials::from_token_file() {
 }
 
 loop::Async<Result<std::shared_ptr<const Identity>>> Credentials::from_plugin() {
+  const std::uint64_t failures = failures_;
   const loop::AsyncLock::Guard guard = co_await lock_.acquire();
-  if (fresh()) co_return identity_;  // Who held the lock before has done it.
+  if (fresh()) co_return identity_;  // Who held the lock before has done it,
+  if (failures_ != failures) co_return *failure_;  // or has just found that it cannot be done.
   if (!worker_) worker_ = std::make_unique<loop::WorkerPool>(loop_, 1);
   auto work = [access = access_] { return run_plugin(access); };
   auto credential = co_await worker_->run(work);
-  if (!credential) co_return credential.error();
+  if (!credential) {
+    ++failures_;
+    failure_ = credential.error();
+    // It has worked before, so what it asks may be away for a moment, or somebody logs in again: no reason to end what runs.
+    if (next_number_ > 1) failure_->kind = Kind::retry;
+    co_return *failure_;
+  }
   expires_ = credential->expires;
   Identity identity;
   if (!credential->token.empty()) identity.authorization = bearer(credential->token.reveal());

@@ -24,7 +24,7 @@ struct Identity {
 };
 
 /// The credentials of an Access as they are now: token files are read again each minute, plugins run again when their
-/// answer has expired. Private to this module. Must outlive what waits in it.
+/// answer has expired; one that fails after it has worked is a `retry`. Private to this module. Must outlive what waits in it.
 class Credentials {
  public:
   Credentials(loop::EventLoop& loop, const Access& access);
@@ -47,6 +47,8 @@ class Credentials {
   std::optional<WallTime> expires_;
   std::optional<Instant> read_again_;
   std::uint64_t next_number_ = 1;
+  std::uint64_t failures_ = 0;  // Of the plugin, and the last one.
+  std::optional<Error> failure_;
 };
 
 }  // namespace headrace::kube
