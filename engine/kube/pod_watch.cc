@@ -122,24 +122,25 @@ struct PodWatch::State : std::enable_shared_from_this<PodWatch::State> {
     co_return Result<void>();
   }
 
-  /// False: the watch must be begun anew; `version` says whether with a list.
-  bool take_event(codec::Json event) {
+  /// Error: the watch must be begun anew; `version` says whether with a list.
+  Result<void> take_event(codec::Json event) {
+    const std::string kind = codec::text_at(event, "type");
     auto object = event.find("object");
-    const auto type = event.find("type");
-    if (object == event.end() || type == event.end() || !type->is_string()) return false;
-    const std::string kind = type->get<std::string>();
+    if (object == event.end() || !object->is_object() || kind.empty()) {
+      return Error{.kind = Kind::retry, .what = fmt::format("the watch of pods in namespace `{}` has told what is no event", ns)};
+    }
     if (kind == "ERROR") {
       const auto code = object->find("code");
-      const bool gone = code != object->end() && code->is_number_integer() && code->get<int>() == 410;
-      const auto message = object->find("message");
-      if (gone || message == object->end() || message->dump().find("Too large resource version") != std::string::npos) version.clear();
-      return false;
+      Error error{.kind = Kind::retry, .what = fmt::format("the server has ended the watch of pods in namespace `{}`", ns),
+                  .why = codec::text_at(*object, "message")};
+      if ((code != object->end() && *code == 410) || error.why.empty() || too_old(error)) version.clear();
+      return error;
     }
     const std::string at = metadata_of(*object, "resourceVersion");
     if (!at.empty()) version = at;
     if (kind == "ADDED" || kind == "MODIFIED") put(std::move(*object));
     if (kind == "DELETED") remove(metadata_of(*object, "name"));
-    return true;
+    return {};
   }
 
   /// Opens a watch and follows it to its end. An error, or nothing when it ended as watches do.
@@ -159,7 +160,7 @@ struct PodWatch::State : std::enable_shared_from_this<PodWatch::State> {
     stream = std::move(opened).value();
     in_order();
     Result<void> ended;
-    for (bool on = true; on;) {
+    while (ended.ok()) {
       WatchStream* const current = stream.get();
       auto event = co_await current->next();
       if (!running || generation != mine) co_return Result<void>();  // `stop` has taken the stream.
@@ -168,8 +169,8 @@ struct PodWatch::State : std::enable_shared_from_this<PodWatch::State> {
         break;
       }
       if (!event->has_value()) break;
-      on = take_event(std::move(**event));
-      failures = 0;
+      ended = take_event(std::move(**event));
+      if (ended.ok()) failures = 0;
     }
     stream = nullptr;
     co_return ended;

@@ -250,6 +250,51 @@ TEST(PodWatch, DoesNotAskInACircle) {
   EXPECT_LE(world.watch.watches_opened(), 15u);
 }
 
+/// Lists nothing, and opens watches that say at once that something is wrong with the server.
+class BrokenServer final : public Client {
+ public:
+  explicit BrokenServer(EventLoop& loop) : loop_(loop) {}
+  Async<Result<Answer>> call(Call) override { co_return Answer{.status = 200, .body = Json::object()}; }
+  Async<Result<Json>> call_ok(Call) override { co_return Json::object(); }
+  Async<Result<Listing>> list(Call) override { co_return Listing{.items = {}, .resource_version = "1"}; }
+  Async<Result<std::unique_ptr<LogStream>>> follow_log(std::string, std::string, LogOptions) override { co_return Error{}; }
+  Async<Result<std::unique_ptr<WatchStream>>> open_watch(Call, Duration) override {
+    co_await loop_.yield();
+    co_return std::unique_ptr<WatchStream>(std::make_unique<Stream>());
+  }
+  void close() override {}
+  const Access& access() const override { return access_; }
+  const ClientSettings& settings() const override { return settings_; }
+  std::size_t requests_sent() const override { return 0; }
+
+ private:
+  struct Stream final : WatchStream {
+    Async<Result<std::optional<Json>>> next() override {
+      std::optional<Json> event = Json{{"type", "ERROR"}, {"object", {{"code", 500}, {"message", "etcdserver: no leader"}}}};
+      co_return event;
+    }
+    void close() override {}
+  };
+  EventLoop& loop_;
+  Access access_;
+  ClientSettings settings_;
+};
+
+TEST(PodWatch, AServerThatEndsEachWatchWithAnErrorIsAskedLessAndLess) {
+  EventLoop loop;
+  BrokenServer server(loop);
+  PodWatchSettings settings = quick();
+  settings.backoff_max = 10s;
+  PodWatch watch(loop, server, "ml", "run=1", settings);
+  ASSERT_TRUE(loop.block_on(watch.start()).ok());
+  loop.block_on(loop.sleep_for(500ms));
+  EXPECT_LE(watch.watches_opened(), 12u);
+  ASSERT_TRUE(watch.trouble());
+  EXPECT_THAT(watch.trouble()->error.why, HasSubstr("no leader"));
+  watch.stop();
+  loop.block_on(loop.sleep_for(1ms));
+}
+
 TEST(PodWatch, StopEndsItsWatch) {
   World world;
   world.start();
