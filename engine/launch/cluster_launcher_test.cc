@@ -256,54 +256,6 @@ TEST(ClusterLauncher, APodBeyondTheBoundOnLogStreamsIsDoneWhenItHasEnded) {
   EXPECT_LT(waited, 5s) << "it waited for the end of another one's log";
 }
 
-TEST(ClusterLauncherSlow, Adhoc) {
-  World world;
-  std::optional<Result<PodEnd>> end;
-  world.play([&]() -> Async<void> {
-    world.loop.spawn(world.attempt(end));
-    co_await world.placed(1);
-    const std::string pod = world.heard.pods[0];
-    world.cluster.start("ml", pod);
-    world.cluster.write_log("ml", pod, framed(1, "a") + framed(2, "b"));
-    co_await world.printed(2);
-    Json status{{"name", "work"}, {"state", {{"terminated", {{"exitCode", 0}, {"reason", "Completed"}, {"message", kReport}}}}}};
-    world.cluster.set_status("ml", pod, Json{{"phase", "Succeeded"}, {"containerStatuses", Json::array({status})}});
-    for (int i = 3; i < 9; ++i) {
-      co_await world.loop.sleep_for(4s);
-      world.cluster.write_log("ml", pod, framed(i, "x"));
-    }
-    world.cluster.finish("ml", pod, 0, "Completed", kReport);
-    co_await world.ended(end);
-  });
-  EXPECT_EQ(world.heard.lines.size(), 8u);
-}
-
-TEST(ClusterLauncherScale, Adhoc) {
-  const std::size_t kPods = std::getenv("HR_N") ? std::atoi(std::getenv("HR_N")) : 1000;
-  World world;
-  std::vector<std::optional<Result<PodEnd>>> ends(kPods);
-  std::size_t done = 0;
-  double cpu = 0;
-  auto one = [&](std::size_t task) -> Async<void> {
-    ends[task] = co_await world.launcher->run(world.start(static_cast<int>(task)), world.heard);
-    ++done; world.heard.changed.notify();
-  };
-  world.play([&]() -> Async<void> {
-    for (std::size_t task = 0; task < kPods; ++task) world.loop.spawn(one(task));
-    while (world.heard.pods.size() < kPods) co_await world.loop.sleep_for(10ms);
-    for (const std::string& pod : world.heard.pods) { world.cluster.start("ml", pod); co_await world.loop.yield(); }
-    co_await world.loop.sleep_for(2s);
-    const std::clock_t before = std::clock();
-    for (const std::string& pod : world.heard.pods) {
-      world.cluster.finish("ml", pod, 0, "Completed", "");
-      co_await world.loop.sleep_for(500us);
-    }
-    while (done < kPods) co_await world.heard.changed.wait();
-    cpu = double(std::clock() - before) / CLOCKS_PER_SEC;
-  });
-  printf("pods %zu: cpu while they end %.2f s\n", kPods, cpu);
-}
-
 TEST(ClusterLauncher, ALossOfInfrastructureIsTriedAgain) {
   World world;
   world.policy.tries_max = 2;

@@ -79,9 +79,10 @@ kube::Call get(std::string path) {
 
 const std::vector<Right>& rights_needed() {
   static const std::vector<Right> kRights = {
-      {"create", "", "pods"},           {"list", "", "pods"},         {"watch", "", "pods"},          {"delete", "", "pods"},
-      {"deletecollection", "", "pods"}, {"get", "", "pods/log"},      {"create", "batch", "jobs"},    {"get", "batch", "jobs"},
-      {"patch", "batch", "jobs"},       {"delete", "batch", "jobs"},  {"create", "", "configmaps"},   {"get", "", "configmaps"}};
+      {"create", "", "pods"},         {"get", "", "pods"},          {"list", "", "pods"},          {"watch", "", "pods"},
+      {"delete", "", "pods"},         {"deletecollection", "", "pods"}, {"get", "", "pods/log"},    {"create", "batch", "jobs"},
+      {"get", "batch", "jobs"},       {"patch", "batch", "jobs"},   {"delete", "batch", "jobs"},   {"create", "", "configmaps"},
+      {"get", "", "configmaps"}};
   return kRights;
 }
 

@@ -15,7 +15,7 @@ Json review(const char* rules, bool incomplete = false) {
 }
 
 constexpr const char* kLeast = R"([
-  {"verbs": ["create", "list", "watch", "delete", "deletecollection"], "apiGroups": [""], "resources": ["pods"]},
+  {"verbs": ["create", "get", "list", "watch", "delete", "deletecollection"], "apiGroups": [""], "resources": ["pods"]},
   {"verbs": ["get"], "apiGroups": [""], "resources": ["pods/log"]},
   {"verbs": ["create", "get"], "apiGroups": [""], "resources": ["configmaps"]},
   {"verbs": ["create", "get", "patch", "delete"], "apiGroups": ["batch"], "resources": ["jobs"]}])";
@@ -35,6 +35,10 @@ TEST(Rights, EachThatIsMissingIsNamed) {
   Json one = review(kLeast);
   one["status"]["resourceRules"].erase(3);
   EXPECT_THAT(missing(one), ::testing::ElementsAre("create jobs", "get jobs", "patch jobs", "delete jobs"));
+  // A create whose answer was lost is told apart by looking at the pod of that name.
+  one = review(kLeast);
+  one["status"]["resourceRules"][0]["verbs"] = Json::array({"create", "list", "watch", "delete", "deletecollection"});
+  EXPECT_THAT(missing(one), ::testing::ElementsAre("get pods"));
   one = review(kLeast);
   one["status"]["resourceRules"][1]["resources"] = Json::array({"*/log"});
   EXPECT_THAT(missing(one), IsEmpty());
