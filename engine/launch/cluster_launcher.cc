@@ -69,7 +69,7 @@ void ClusterLauncher::stop(std::string_view label, int attempt) {
     if (pod->label != label || pod->attempt != attempt || pod->stopped) continue;
     pod->stopped = true;
     if (pod->created) state_->background.spawn(state_->remove_pod(*pod->space, pod->name));
-    pod->changed.notify();
+    pod->tell();
     pod->space->ended.notify();
   }
 }
@@ -237,7 +237,7 @@ loop::Async<void> ClusterState::dispatch(RunNamespace& space) {
       if (found == pods.end()) continue;
       // One that came and went between two looks.
       if (!space.watch.find(name) && found->second->created) found->second->seen = true;
-      found->second->changed.notify();
+      found->second->tell();
     }
     const auto& trouble = space.watch.trouble();
     const Instant now = loop.now();

@@ -356,6 +356,30 @@ TEST(ClusterLauncher, OnlyAnEventTellsOfAMissingVolume) {
   EXPECT_THAT(world.heard.notes[0], HasSubstr("FailedMount - MountVolume.SetUp failed"));
 }
 
+TEST(ClusterLauncher, WhatHappensWhileTheClusterIsAskedIsNotMissed) {
+  World world;
+  std::optional<Result<PodEnd>> end;
+  Duration waited{};
+  world.play([&]() -> Async<void> {
+    world.loop.spawn(world.attempt(end));
+    co_await world.placed(1);
+    const std::string pod = world.heard.pods[0];
+    Instant finished{};
+    world.cluster.before_answer = [&](const kube::Call& call) -> Async<void> {
+      if (!call.path.ends_with("/events") || finished != Instant{}) co_return;
+      finished = world.loop.now();
+      world.cluster.start("ml", pod);
+      world.cluster.finish("ml", pod, 0, "Completed", "");
+      co_await world.loop.sleep_for(20ms);  // The watch has told of it.
+    };
+    Json waiting{{"name", "work"}, {"state", {{"waiting", {{"reason", "ContainerCreating"}}}}}};
+    world.cluster.set_status("ml", pod, Json{{"phase", "Pending"}, {"containerStatuses", Json::array({waiting})}});
+    co_await world.ended(end);
+    waited = world.loop.now() - finished;
+  });
+  EXPECT_LT(waited, 2s);
+}
+
 TEST(ClusterLauncher, AnImageThatDoesNotExistEndsAtOnceAndThePodGoes) {
   World world;
   std::optional<Result<PodEnd>> end;

@@ -249,6 +249,7 @@ loop::Async<PodVerdict> ClusterState::follow(LivePod& pod, PodCase& one, PodList
   const Instant born = loop.now();
   std::optional<Instant> ended;
   while (true) {
+    pod.news = false;
     look(pod);
     const Instant now = loop.now();
     std::optional<Instant> next;
@@ -300,6 +301,7 @@ loop::Async<PodVerdict> ClusterState::follow(LivePod& pod, PodCase& one, PodList
       }
       sooner(next, again);
     }
+    if (pod.news) continue;
     if (next) (void)co_await pod.changed.wait_until(*next);
     else co_await pod.changed.wait();
   }

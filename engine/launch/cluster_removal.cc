@@ -88,7 +88,7 @@ loop::Async<void> ClusterState::remove_space(RunNamespace& space, Removed& remov
 
 loop::Async<Result<Removed>> ClusterState::remove_all() {
   removing = true;
-  for (auto& [key, pod] : pods) pod->changed.notify();
+  for (auto& [key, pod] : pods) pod->tell();
   Removed removed;
   std::optional<Error> failure;
   loop::TaskGroup group(loop);

@@ -74,6 +74,7 @@ struct LivePod {
   bool seen = false;     ///< the watch has told of it
   bool gone = false;
   bool stopped = false;  ///< by us
+  bool news = false;     ///< something has changed since its follower looked
   PodFacts facts;
 
   PodLog log;
@@ -83,6 +84,11 @@ struct LivePod {
   bool read = false;     ///< its reader has ended
   bool abandoned = false;  ///< its reader shall end
 
+  /// Something has changed: wakes its follower, or has it look again if it is just asking the cluster something.
+  void tell() {
+    news = true;
+    changed.notify();
+  }
   /// Its log grows no more.
   [[nodiscard]] bool over() const { return gone || facts.ended(); }
 };

@@ -296,6 +296,7 @@ loop::Async<Result<Answer>> FakeCluster::call(Call call) {
   calls_.push_back(call.method + " " + call.path + (call.query.count("dryRun") ? "?dryRun" : ""));
   called_.notify();
   co_await loop_.yield();
+  if (before_answer) co_await before_answer(call);
   if (intercept) {
     if (auto other = intercept(call)) co_return *std::move(other);
   }

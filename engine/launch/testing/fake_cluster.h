@@ -41,6 +41,8 @@ class FakeCluster final : public kube::Client {
   void break_logs(const std::string& ns, const std::string& pod);
   /// A deleted pod goes away only by `remove`.
   bool keep_deleted = false;
+  /// Awaited before a call is answered.
+  std::function<loop::Async<void>(const kube::Call&)> before_answer;
   /// Answers instead of the cluster where it gives something.
   std::function<std::optional<kube::Answer>(const kube::Call&)> intercept;
 
