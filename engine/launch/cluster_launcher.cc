@@ -162,7 +162,7 @@ loop::Async<void> ClusterState::look_at_nodes() {
   nodes_looked = loop.now();
   auto listed = co_await list_nodes(client);
   if (!listed) {
-    note(fmt::format("The nodes of the cluster cannot be listed: {}", listed.error().what));
+    note(fmt::format("The nodes of the cluster cannot be listed: {}", in_short(listed.error())));
     co_return;
   }
   nodes = *std::move(listed);
@@ -246,7 +246,7 @@ loop::Async<void> ClusterState::dispatch(RunNamespace& space) {
     } else if (now - trouble->since >= kTroubleShown && (!said || now - *said >= kNoteAgain)) {
       said = now;
       note(fmt::format("The cluster does not tell of pods in namespace {} since {} s: {}", space.name,
-                       std::chrono::duration_cast<std::chrono::seconds>(now - trouble->since).count(), trouble->error.what));
+                       std::chrono::duration_cast<std::chrono::seconds>(now - trouble->since).count(), in_short(trouble->error)));
     }
     (void)co_await space.watch.changed().wait_until(now + kTroubleShown);
   }
@@ -261,7 +261,7 @@ loop::Async<void> ClusterState::hold_lease(RunNamespace& space) {
     if (!renewed && renewed.error().kind == Kind::missing) renewed = co_await space.owner.ensure();
     if (!renewed && !closed) {
       note(fmt::format("The run's lease in namespace {} could not be renewed; the cluster removes its pods when it has passed: {}",
-                       space.name, renewed.error().what));
+                       space.name, in_short(renewed.error())));
     }
   }
 }

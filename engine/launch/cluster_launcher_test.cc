@@ -380,6 +380,16 @@ TEST(ClusterLauncher, WhatHappensWhileTheClusterIsAskedIsNotMissed) {
   EXPECT_LT(waited, 2s);
 }
 
+TEST(ClusterLauncher, TroubleIsSaidWithItsCause) {
+  World world;
+  world.cluster.intercept = [](const kube::Call& call) -> std::optional<kube::Answer> {
+    if (!call.path.ends_with("/nodes")) return std::nullopt;
+    return kube::Answer{.status = 500, .body = Json{{"reason", "InternalError"}, {"message", "etcdserver: no leader"}}};
+  };
+  world.play([]() -> Async<void> { co_return; });
+  EXPECT_THAT(world.notes, ElementsAre("The nodes of the cluster cannot be listed: cannot list nodes: etcdserver: no leader (status 500)"));
+}
+
 TEST(ClusterLauncher, AnImageThatDoesNotExistEndsAtOnceAndThePodGoes) {
   World world;
   std::optional<Result<PodEnd>> end;

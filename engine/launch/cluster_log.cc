@@ -70,8 +70,7 @@ loop::Async<void> ClusterState::read_log(LivePod& pod, PodListener& listener) {
       if (kind == Kind::missing) break;
       failures = pod.log.last_seq() > seen ? 1 : failures + 1;
       if (kind == Kind::denied || (pod.over() && failures > kFailuresMax)) {
-        listener.note(fmt::format("The pod's log cannot be read on: {}{}", copied.error().what,
-                                  copied.error().why.empty() ? "" : " (" + copied.error().why + ")"));
+        listener.note("The pod's log cannot be read on: " + in_short(copied.error()));
         break;
       }
       pause = std::min(kPauseMin * (1 << std::min(failures, 8)), kPauseMax);

@@ -170,7 +170,7 @@ loop::Async<void> ClusterState::look_at_warnings(RunNamespace& space) {
   });
   if (!broken) co_return;
   auto made = co_await ensure_agent_maps(loop, client, pool, space.name, agent, true);
-  if (!made) note(fmt::format("The agent could not be stored again in namespace {}: {}", space.name, made.error().what));
+  if (!made) note(fmt::format("The agent could not be stored again in namespace {}: {}", space.name, in_short(made.error())));
 }
 
 /// The cluster's words, then plain numbers where they help.

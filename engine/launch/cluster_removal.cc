@@ -30,7 +30,7 @@ loop::Async<void> ClusterState::remove_pod(RunNamespace& space, std::string name
   auto answer = co_await client.call(call);
   if (answer && (answer->ok() || answer->status == 404)) co_return;
   const Error error = answer ? kube::refusal(call, *answer, client.access()) : answer.error();
-  note(fmt::format("Pod {} in namespace {} could not be removed; the run's end or its lease will: {}", name, space.name, error.what));
+  note(fmt::format("Pod {} in namespace {} could not be removed; the run's end or its lease will: {}", name, space.name, in_short(error)));
 }
 
 /// `force`: without grace, for pods whose node does not confirm their end; if it lives, it ends them all the same.

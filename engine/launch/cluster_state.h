@@ -31,6 +31,8 @@ inline constexpr int kLogStreamsMax = 256;
 inline constexpr int kLogReadsMax = 512;
 /// Pods that have succeeded are removed at the run's end, all at once; a longer run removes the oldest meanwhile.
 inline constexpr std::size_t kDonePodsMax = 200;
+/// An error in a line of the run's or the task's.
+[[nodiscard]] inline std::string in_short(const Error& error) { return error.why.empty() ? error.what : error.what + ": " + error.why; }
 /// No wait is silent for longer.
 inline constexpr Duration kNoteAgain = 30s;
 /// What each pod goes through is not worth a line before it lasts this long.

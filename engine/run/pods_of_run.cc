@@ -94,8 +94,8 @@ loop::Async<void> Driver::renew_lease_again() {
   auto renewed = co_await renew_lease();
   if (renewed || ended_ || stopped_) co_return;
   lines_.run_line(parts_.loop.wall_now(),
-                  fmt::format("The run's lease in the datastore could not be renewed; pods that start end at once when it has passed: {}",
-                              renewed.error().what));
+                  fmt::format("The run's lease in the datastore could not be renewed; pods that start end at once when it has passed: {}: {}",
+                              renewed.error().what, renewed.error().why));
   flush_soon();
 }
 
