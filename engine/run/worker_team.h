@@ -23,7 +23,7 @@ class WorkerTeam final : public attempt::Workers {
   WorkerTeam(Driver& driver, LiveAttempt& control, attempt::Assignment control_assignment);
   ~WorkerTeam() override;
 
-  /// Makes the pipes that control task and workers share; our write ends are held until `close_output`.
+  /// Makes the pipes that control task and workers share; our write ends are held until `end`.
   [[nodiscard]] Result<launch::OutputEnds> make_output();
   void take_read_ends(loop::UniqueFd& out, loop::UniqueFd& err);
 
