@@ -1,19 +1,10 @@
 #include "launch/cluster_launcher.h"
 
-#include <elf.h>
-#include <string.h>
-#include <unistd.h>
-
-#include <algorithm>
-#include <fstream>
-
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "launch/pod_manifest.h"
-#include "launch/testing/fake_cluster.h"
-#include "loop/task_group.h"
+#include "launch/testing/cluster_world.h"
 
 namespace headrace::launch {
 namespace {
@@ -24,114 +15,9 @@ using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using testing::FakeCluster;
-
-constexpr const char* kReport = R"({"headrace_agent": 1, "stage": "done", "exit_code": 0, "signal": 0, "peak_kb": 81000, "lines_stored": 2,
-  "python_version": "3.11.7", "committed": {"ok": true, "transition": null}, "trouble": null})";
-constexpr Duration kPatience = 20s;
-
-/// The smallest thing that passes for a static executable.
-std::string write_agent() {
-  Elf64_Ehdr head{};
-  ::memcpy(head.e_ident, ELFMAG, SELFMAG);
-  head.e_ident[EI_CLASS] = ELFCLASS64;
-  head.e_machine = EM_X86_64;
-  const std::string path = fmt::format("{}/launch_test_agent.{}", ::testing::TempDir(), ::getpid());
-  std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char*>(&head), sizeof(head));
-  return path;
-}
-
-struct Heard final : PodListener {
-  explicit Heard(loop::EventLoop& loop) : changed(loop) {}
-  void note(std::string line) override { notes.push_back(std::move(line)), changed.notify(); }
-  void placed(std::string pod) override { pods.push_back(std::move(pod)), changed.notify(); }
-  void output(bool err, WallTime, std::optional<std::uint64_t> seq, std::string_view line) override {
-    lines.push_back(fmt::format("{}{} {}", err ? "e" : "o", seq.value_or(0), line));
-    changed.notify();
-  }
-  loop::Event changed;
-  std::vector<std::string> notes, pods, lines;
-};
-
-/// A launcher on a fake cluster with one namespace, `ml`, and one node.
-struct World {
-  World() : cluster(loop), pool(loop, 1), heard(loop), policy(), agent(write_agent()) {
-    settings.image = "python:3.11";
-    settings.namespace_ = "ml";
-    settings.cpu = "0.1";
-    cluster.add_namespace("ml");
-    cluster.add_node("node-1", "2", "24G");
-    policy.agent_file = agent;
-  }
-  ~World() { ::unlink(agent.c_str()); }
-
-  ClusterLauncher& make() {
-    launcher = std::make_unique<ClusterLauncher>(loop, cluster, pool, policy, "print()");
-    return *launcher;
-  }
-  Async<Result<void>> begin() {
-    make();
-    RunName run{.root = "s3://b/p", .flow = "F", .run = "7", .user = "ann"};
-    std::vector<PodStep> steps{PodStep{.step = "work", .settings = &settings}};
-    std::function<void(std::string)> note = [this](std::string line) { notes.push_back(std::move(line)); };
-    return launcher->begin(std::move(run), std::move(steps), std::move(note));
-  }
-  PodStart start(int task = 1) {
-    PodStart pod{.step = "work", .label = fmt::format("7/work/{}", task), .settings = &settings};
-    pod.agent_spec.flow = "F";
-    return pod;
-  }
-  /// One attempt, in the background.
-  Async<void> attempt(std::optional<Result<PodEnd>>& end, int task = 1) {
-    end = co_await launcher->run(start(task), heard);
-    heard.changed.notify();
-  }
-  /// Waits until something that the listener hears makes it true.
-  Async<void> until(std::function<bool()> condition) {
-    const Instant deadline = loop.now() + kPatience;
-    bool in_time = true;
-    while (!condition() && in_time) in_time = co_await heard.changed.wait_until(deadline);
-    EXPECT_TRUE(condition());
-  }
-  Async<void> placed(std::size_t count) {
-    return until([this, count] { return heard.pods.size() >= count; });
-  }
-  Async<void> printed(std::size_t count) {
-    return until([this, count] { return heard.lines.size() >= count; });
-  }
-  Async<void> noted(std::size_t count) {
-    return until([this, count] { return heard.notes.size() >= count; });
-  }
-  Async<void> ended(const std::optional<Result<PodEnd>>& end) {
-    return until([&end] { return end.has_value(); });
-  }
-  /// Runs the body between a good begin and an end.
-  void play(std::function<Async<void>()> body) {
-    auto whole = [this, body]() -> Async<void> {
-      auto begun = co_await begin();
-      EXPECT_TRUE(begun.ok()) << (begun ? "" : to_text(begun.error()));
-      if (!begun) co_return;
-      co_await body();
-      auto ended = co_await launcher->end();
-      EXPECT_TRUE(ended.ok());
-    };
-    loop.block_on(whole());
-  }
-  [[nodiscard]] std::vector<std::string> pods() const { return cluster.names("/api/v1/namespaces/ml/pods"); }
-  [[nodiscard]] std::vector<std::string> jobs() const { return cluster.names("/apis/batch/v1/namespaces/ml/jobs"); }
-
-  loop::EventLoop loop;
-  FakeCluster cluster;
-  loop::WorkerPool pool;
-  Heard heard;
-  PodPolicy policy;
-  wire::PodSettings settings;
-  std::vector<std::string> notes;
-  std::string agent;
-  std::unique_ptr<ClusterLauncher> launcher;
-};
-
-std::string framed(int seq, const std::string& text) { return fmt::format("HR|{}|o|2026-01-02T03:04:05.678901Z|{}\n", seq, text); }
+using testing::framed;
+using testing::kReport;
+using testing::World;
 
 TEST(ClusterLauncher, APodRunsToItsEndWithItsLog) {
   World world;
@@ -178,82 +64,6 @@ TEST(ClusterLauncher, TheAgentIsStoredOnceANamespace) {
   EXPECT_EQ(posted, 2u);
   world.play([]() -> Async<void> { co_return; });
   EXPECT_EQ(world.cluster.count("POST /api/v1/namespaces/ml/configmaps"), posted);
-}
-
-TEST(ClusterLauncher, ALogThatBreaksGoesOnWithoutRepeating) {
-  World world;
-  std::optional<Result<PodEnd>> end;
-  world.play([&]() -> Async<void> {
-    world.loop.spawn(world.attempt(end));
-    co_await world.placed(1);
-    const std::string pod = world.heard.pods[0];
-    world.cluster.start("ml", pod);
-    world.cluster.write_log("ml", pod, framed(1, "a") + framed(2, "b"));
-    co_await world.printed(2);
-    world.cluster.break_logs("ml", pod);
-    world.cluster.write_log("ml", pod, framed(3, "c"));
-    co_await world.printed(3);
-    world.cluster.break_logs("ml", pod);
-    world.cluster.write_log("ml", pod, framed(4, "d"));
-    world.cluster.finish("ml", pod, 0, "Completed", kReport);
-    co_await world.ended(end);
-  });
-  EXPECT_THAT(world.heard.lines, ElementsAre("o1 a", "o2 b", "o3 c", "o4 d"));
-  ASSERT_TRUE(end && end->ok());
-  EXPECT_EQ((*end)->lines, 4u);
-  EXPECT_EQ(world.cluster.log_streams(), 0u);
-}
-
-TEST(ClusterLauncher, ALogThatHasBrokenOftenStillComesSoon) {
-  World world;
-  std::optional<Result<PodEnd>> end;
-  Duration longest{};
-  world.play([&]() -> Async<void> {
-    world.loop.spawn(world.attempt(end));
-    co_await world.placed(1);
-    const std::string pod = world.heard.pods[0];
-    world.cluster.start("ml", pod);
-    for (int line = 1; line <= 5; ++line) {
-      const Instant written = world.loop.now();
-      world.cluster.write_log("ml", pod, framed(line, "x"));
-      co_await world.printed(static_cast<std::size_t>(line));
-      longest = std::max<Duration>(longest, world.loop.now() - written);
-      world.cluster.break_logs("ml", pod);
-    }
-    world.cluster.finish("ml", pod, 0, "Completed", kReport);
-    co_await world.ended(end);
-  });
-  EXPECT_EQ(world.heard.lines.size(), 5u);
-  EXPECT_LT(longest, 2s) << "each break found a line more: they are not one failure after another";
-}
-
-TEST(ClusterLauncher, APodBeyondTheBoundOnLogStreamsIsDoneWhenItHasEnded) {
-  constexpr std::size_t kPods = 257;  // The streams at once, and one.
-  World world;
-  std::vector<std::optional<Result<PodEnd>>> ends(kPods);
-  Duration waited{};
-  world.play([&]() -> Async<void> {
-    for (std::size_t task = 0; task < kPods; ++task) world.loop.spawn(world.attempt(ends[task], static_cast<int>(task)));
-    co_await world.placed(kPods);
-    for (const std::string& pod : world.heard.pods) world.cluster.start("ml", pod);
-    while (world.cluster.log_streams() < kPods - 1) co_await world.loop.yield();
-    std::string last;
-    for (const std::string& pod : world.heard.pods) {
-      if (world.cluster.count("GET /api/v1/namespaces/ml/pods/" + pod + "/log") == 0) last = pod;
-    }
-    const Instant began = world.loop.now();
-    world.cluster.write_log("ml", last, framed(1, "a") + framed(2, "b"));
-    world.cluster.finish("ml", last, 0, "Completed", kReport);
-    auto one_ended = [&] { return std::any_of(ends.begin(), ends.end(), [](const auto& end) { return end.has_value(); }); };
-    co_await world.until(one_ended);
-    waited = world.loop.now() - began;
-    for (const std::string& pod : world.heard.pods) {
-      if (pod != last) world.cluster.finish("ml", pod, 0, "Completed", "");
-    }
-    for (auto& end : ends) co_await world.ended(end);
-  });
-  EXPECT_THAT(world.heard.lines, ElementsAre("o1 a", "o2 b"));
-  EXPECT_LT(waited, 5s) << "it waited for the end of another one's log";
 }
 
 TEST(ClusterLauncher, ALossOfInfrastructureIsTriedAgain) {
