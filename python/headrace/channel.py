@@ -187,7 +187,7 @@ class _Connection:
         self._send_lock = allocate_lock()
         self._waiters: Dict[int, _Waiter] = {}
         self._next_id = 1
-        self._reading = False
+        self._reader: Optional[_Waiter] = None  # who reads for all
         self.broken: Optional[BaseException] = None
 
     def request(self, fields: Dict[str, Any], payload: Bytes, to_the_end: bool) -> Reply:
@@ -207,17 +207,30 @@ class _Connection:
                         raise
                     interruption = error
         finally:
-            with self._lock:
-                self._waiters.pop(request_id, None)
-                if not self._reading:
-                    # Somebody else must read now, also when this thread was woken for it and interrupted.
-                    for other in self._waiters.values():
-                        other.wake()
-                        break
+            try:
+                self._forget(request_id, waiter)
+            finally:
+                # Once more: what a signal's handler raises may have come before its first line.
+                self._forget(request_id, waiter)
         if interruption is not None:
             raise interruption
         assert waiter.reply is not None
         return waiter.reply
+
+    def _forget(self, request_id: int, waiter: _Waiter) -> None:
+        with self._lock:
+            self._waiters.pop(request_id, None)
+            self._end_reading(waiter)
+            if self._reader is None:
+                # Somebody else must read now, also when this thread was woken for it and interrupted.
+                for other in self._waiters.values():
+                    other.wake()
+                    break
+
+    def _end_reading(self, waiter: _Waiter) -> None:
+        """With the lock held."""
+        if self._reader is waiter:
+            self._reader = None
 
     def _send(self, head: bytes, payload: Bytes) -> None:
         buffers: List[Bytes] = [head]
@@ -248,40 +261,40 @@ class _Connection:
                 return
             if self.broken is not None:
                 raise _lost(self.broken)
-            reads = not self._reading
-            if reads:
-                self._reading = True
-        if not reads:
+            if self._reader is None:
+                self._reader = waiter
+        if self._reader is not waiter:
             waiter.sleep()
             return
-        frame = None
+        frames: List[Tuple[int, Reply]] = []
         try:
             self._poll.poll()
-            frame = self._read_frame()
+            self._read_frame(frames)
         finally:
             with self._lock:
-                self._reading = False
-                if frame is not None:
-                    answered = self._waiters.pop(frame[0], None)
+                self._end_reading(waiter)
+                for request_id, reply in frames:
+                    answered = self._waiters.pop(request_id, None)
                     if answered is not None:
-                        answered.reply = frame[1]
+                        answered.reply = reply
                         answered.done = True
                         answered.wake()
 
-    def _read_frame(self) -> Tuple[int, Reply]:
+    def _read_frame(self, into: List[Tuple[int, Reply]]) -> None:
+        """Whatever ends it: the frame is in `into`, or the connection is broken."""
         try:
             json_size, payload_size, request_id = _HEADER.unpack(self._read(_HEADER.size))
             if json_size > _JSON_BYTES_MAX or payload_size > _PAYLOAD_BYTES_MAX:
                 raise _bad_frame("it claims %d bytes of JSON and %d of payload" % (json_size, payload_size))
             fields = _decode(self._read(json_size).decode("utf-8"))[0]
             payload: Bytes = self._read(payload_size) if payload_size else b""
+            into.append((request_id, Reply(fields, payload)))
         except OSError as error:
             self._break(error)
             raise _lost(error) from error
         except BaseException as error:
             self._break(error)
             raise
-        return request_id, Reply(fields, payload)
 
     def _read(self, size: int) -> bytearray:
         data = bytearray(size)

@@ -8,6 +8,7 @@ import os
 import pathlib
 import signal
 import socket
+import sys
 import threading
 import time
 from typing import Any, Iterator, Tuple
@@ -198,6 +199,45 @@ def test_an_exception_from_a_signal_leaves_the_channel_usable(channel: Channel, 
         assert len(server.connected_pids) == 1
     finally:
         signal.signal(signal.SIGALRM, before)
+
+
+def test_an_exception_at_any_line_leaves_the_channel_usable(channel: Channel) -> None:
+    """What a signal's handler raises can come at nearly each of them. Not at those that do no more than to take or give back a lock
+    or to begin a `try`: Python handles no signal there."""
+    done = []
+    source = [""] + pathlib.Path(channel_module.__file__).read_text().splitlines()
+    lines_left = 0
+
+    def raise_at_line(frame: Any, event: str, argument: Any) -> Any:
+        nonlocal lines_left
+        if frame.f_code.co_filename != channel_module.__file__:
+            return None
+        if event == "line" and not source[frame.f_lineno].strip().startswith(("with self._", "try:")):
+            lines_left -= 1
+            if lines_left == 0:
+                raise Alarm("%s, line %d" % (frame.f_code.co_name, frame.f_lineno))
+        return raise_at_line
+
+    def ask() -> None:
+        done.append(channel.request("echo", value=len(done))["value"])
+
+    channel.request("echo", value=0)
+    for line in range(1, 1000):
+        lines_left = line
+        sys.settrace(raise_at_line)
+        try:
+            channel.request("echo", value=line)
+            break
+        except (Alarm, EngineError) as error:
+            ended_by = error
+        finally:
+            sys.settrace(None)
+        for _ in range(3):
+            thread = threading.Thread(target=ask, daemon=True)
+            thread.start()
+            thread.join(20)
+            assert not thread.is_alive(), "the request after one that was ended by %r hangs" % ended_by
+    assert 50 < line < 1000 and done == list(range(len(done)))
 
 
 def test_to_the_end_waits_before_it_raises(channel: Channel, server: EchoServer) -> None:
