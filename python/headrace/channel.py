@@ -33,6 +33,9 @@ _PROCESS_OPS = frozenset(("begin", "start_workers", "wait_workers"))
 _JSON_BYTES_MAX = 64 << 20
 _PAYLOAD_BYTES_MAX = 1 << 40
 
+#: Python handles a signal that comes just before it begins to wait only when the waiting has ended: so that does, now and then.
+_NOTICE_S = 1.0
+
 
 class Reply:
     """An answer: `reply["field"]`, `reply.get("field")`, and `payload`."""
@@ -173,7 +176,8 @@ class _Waiter:
             self._gate.release()
 
     def sleep(self) -> None:
-        self._gate.acquire()
+        """Until it is woken, or for a while."""
+        self._gate.acquire(timeout=_NOTICE_S)
 
 
 class _Connection:
@@ -268,7 +272,8 @@ class _Connection:
             return
         frames: List[Tuple[int, Reply]] = []
         try:
-            self._poll.poll()
+            while not self._poll.poll(1000 * _NOTICE_S):
+                pass
             self._read_frame(frames)
         finally:
             with self._lock:
