@@ -72,7 +72,7 @@ class CrtClient final : public Client {
   [[nodiscard]] Request request(std::string method, const Address& address, const std::string& query) const;
   /// The answer, good or one of those that only the caller can judge (missing, condition, 416). Repeats until patience is over.
   Result<Answer> ask(const Request& request, const std::string& bucket, const std::string& doing);
-  /// One try, also when the client has been told to stop; the answer is of no interest.
+  /// Also when the client has been told to stop. The answer is of no interest, but one that is lost is asked for again.
   void ask_at_end(const Request& request, const std::string& bucket, Duration patience);
   /// What `ask` would do about an answer that is not good, other than asking again: the error.
   [[nodiscard]] Error error_for(const Answer& answer, const std::string& doing, const std::string& bucket) const;

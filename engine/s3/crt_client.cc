@@ -187,7 +187,10 @@ Answer CrtClient::ask_once(const Request& request, const Destination& to, Instan
 
 void CrtClient::ask_at_end(const Request& request, const std::string& bucket, Duration patience) {
   StopGroup alone;
-  if (const auto way = way_to(bucket)) (void)ask_once(request, way->to, now() + patience, alone);
+  Course course{.began = now(), .until = now() + patience};
+  while (const auto way = way_to(bucket)) {
+    if (!again(course, ask_once(request, way->to, course.until, alone), bucket, {}, alone)) return;
+  }
 }
 
 Result<Answer> CrtClient::ask(const Request& request, const std::string& bucket, const std::string& doing) {

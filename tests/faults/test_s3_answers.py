@@ -202,3 +202,30 @@ def test_an_upload_whose_completion_broke_off_is_not_begun_again(place: Place, t
     with HttpService(BreaksOff) as http:
         assert place.script(STORE, http.url, WHAT=str(tmp_path / "file")) == "key\n"
     assert BreaksOff.begun == 1 and BreaksOff.crc
+
+
+class RefusesParts(Answerer):
+    """Does not take the parts of an upload, and is too busy to take it back when it is asked first."""
+
+    taken_back = 0
+
+    def do_POST(self) -> None:
+        self.answer(200, b"<InitiateMultipartUploadResult><UploadId>id</UploadId></InitiateMultipartUploadResult>")
+
+    def do_PUT(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.answer(403, b"<Error><Code>AccessDenied</Code></Error>")
+
+    def do_DELETE(self) -> None:
+        service = type(self)
+        service.taken_back += 1
+        assert "uploadId=id" in self.path
+        self.answer(503 if service.taken_back == 1 else 204, b"")
+
+
+def test_an_upload_that_failed_is_taken_back_even_if_that_fails_at_first(place: Place, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(OLD)
+    with HttpService(RefusesParts) as http:
+        with pytest.raises(AssertionError, match="AccessDenied|denied"):
+            place.script(STORE, http.url, WHAT=str(tmp_path / "file"))
+    assert RefusesParts.taken_back == 2
