@@ -149,7 +149,8 @@ loop::Async<void> ClusterState::look_at_warnings(RunNamespace& space) {
   space.warnings_looked = now;
   kube::Call call;
   call.path = fmt::format("/api/v1/namespaces/{}/events", space.name);
-  call.query["fieldSelector"] = "type=Warning,involvedObject.kind=Pod";
+  // Why a pod is not placed its status tells; of thousands that wait there are as many of these.
+  call.query["fieldSelector"] = "type=Warning,involvedObject.kind=Pod,reason!=FailedScheduling";
   auto listed = co_await client.list(call);
   if (!listed) {
     space.warnings_denied = listed.error().kind == Kind::denied;

@@ -128,7 +128,10 @@ loop::Async<Result<tcp::socket>> connect_tcp(loop::EventLoop& loop, Url url, std
   for (std::size_t i = 0; i < found->size(); ++i) {
     const tcp::endpoint endpoint = (*found)[i];
     auto socket = open_socket(loop, endpoint);
-    if (!socket) co_return socket.error();
+    if (!socket) {  // Of a family that this kernel does not have, say.
+      last = socket.error();
+      continue;
+    }
     const Duration share = (deadline - loop.now()) / static_cast<int>(found->size() - i);
     bool late = false;
     tcp::socket& raw = *socket;
