@@ -1,12 +1,8 @@
 // Against a real cluster: the one that $KUBECONFIG names, in $HEADRACE_TEST_NAMESPACE or the context's namespace. Skipped without.
 // The images python:3.11 and debian:12 (without Python) must be there. Pods run small programs instead of the agent.
-#include <elf.h>
 #include <signal.h>
-#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <fstream>
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
@@ -15,6 +11,7 @@
 #include "kube/client.h"
 #include "launch/cluster_launcher.h"
 #include "launch/pod_manifest.h"
+#include "launch/testing/pod_parts.h"
 #include "loop/event.h"
 #include "loop/task_group.h"
 
@@ -38,26 +35,12 @@ def report(stage="done", ok=None, lines=0):
 exec(os.environ["TEST_PROGRAM"])
 )py";
 
-std::string write_agent() {
-  Elf64_Ehdr head{};
-  ::memcpy(head.e_ident, ELFMAG, SELFMAG);
-  head.e_ident[EI_CLASS] = ELFCLASS64;
-  head.e_machine = EM_X86_64;
-  const std::string path = fmt::format("{}/cluster_real_test.{}", ::testing::TempDir(), ::getpid());
-  std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char*>(&head), sizeof(head));
-  return path;
-}
-
-struct Heard final : PodListener {
-  explicit Heard(loop::EventLoop& loop) : changed(loop) {}
-  void note(std::string line) override { notes.push_back(std::move(line)), changed.notify(); }
-  void placed(std::string pod) override { pods.push_back(std::move(pod)), changed.notify(); }
+struct Heard final : testing::Heard {
+  using testing::Heard::Heard;
   void output(bool, WallTime, std::optional<std::uint64_t> seq, std::string_view line) override {
     lines.push_back(fmt::format("{} {}", seq.value_or(0), line));
     changed.notify();
   }
-  loop::Event changed;
-  std::vector<std::string> notes, pods, lines;
 };
 
 /// One attempt: its settings, its program, what is heard of it and how it ends.
@@ -87,7 +70,7 @@ class RealCluster : public ::testing::Test {
     auto client = kube::Client::make(loop_, *access);
     ASSERT_TRUE(client.ok()) << to_text(client.error());
     client_ = std::move(client).value();
-    policy_.agent_file = agent_ = write_agent();
+    policy_.agent_file = agent_ = testing::write_agent();
   }
   void TearDown() override {
     ::unlink(agent_.c_str());

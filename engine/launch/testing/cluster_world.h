@@ -1,10 +1,7 @@
 #pragma once
 
-#include <elf.h>
-#include <string.h>
 #include <unistd.h>
 
-#include <fstream>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -16,35 +13,13 @@
 
 #include "launch/cluster_launcher.h"
 #include "launch/testing/fake_cluster.h"
+#include "launch/testing/pod_parts.h"
 
 namespace headrace::launch::testing {
 
 inline constexpr const char* kReport = R"({"headrace_agent": 1, "stage": "done", "exit_code": 0, "signal": 0, "peak_kb": 81000, "lines_stored": 2,
   "python_version": "3.11.7", "committed": {"ok": true, "transition": null}, "trouble": null})";
 inline constexpr Duration kPatience = 20s;
-
-/// The smallest thing that passes for a static executable.
-inline std::string write_agent() {
-  Elf64_Ehdr head{};
-  ::memcpy(head.e_ident, ELFMAG, SELFMAG);
-  head.e_ident[EI_CLASS] = ELFCLASS64;
-  head.e_machine = EM_X86_64;
-  const std::string path = fmt::format("{}/launch_test_agent.{}", ::testing::TempDir(), ::getpid());
-  std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char*>(&head), sizeof(head));
-  return path;
-}
-
-struct Heard final : PodListener {
-  explicit Heard(loop::EventLoop& loop) : changed(loop) {}
-  void note(std::string line) override { notes.push_back(std::move(line)), changed.notify(); }
-  void placed(std::string pod) override { pods.push_back(std::move(pod)), changed.notify(); }
-  void output(bool err, WallTime, std::optional<std::uint64_t> seq, std::string_view line) override {
-    lines.push_back(fmt::format("{}{} {}", err ? "e" : "o", seq.value_or(0), line));
-    changed.notify();
-  }
-  loop::Event changed;
-  std::vector<std::string> notes, pods, lines;
-};
 
 /// A launcher on a fake cluster with one namespace, `ml`, and one node.
 struct World {
