@@ -34,7 +34,11 @@ loop::Async<Result<void>> ClusterState::copy_stream(LivePod& pod, kube::LogOptio
   if (!stream) co_return std::move(stream).error();
   pod.stream = stream->get();
   Result<void> result;
-  while (!pod.abandoned) {
+  while (true) {
+    pod.queued = true;
+    co_await listener.room();
+    pod.queued = false;
+    if (pod.abandoned) break;
     auto bytes = co_await (*stream)->read();
     if (!bytes) result = std::move(bytes).error();
     if (!bytes || bytes->empty()) break;
@@ -136,6 +140,7 @@ loop::Async<Result<void>> ClusterState::read_whole(std::string ns, std::string p
     return lines;
   };
   while (true) {
+    co_await listener.room();
     auto bytes = co_await (*stream)->read();
     if (!bytes) co_return std::move(bytes).error().at(fmt::format("the log of pod {} in namespace {}", pod, ns));
     if (bytes->empty()) break;

@@ -92,5 +92,31 @@ TEST(ClusterLog, APodBeyondTheBoundOnLogStreamsIsDoneWhenItHasEnded) {
   EXPECT_LT(waited, 5s) << "it waited for the end of another one's log";
 }
 
+TEST(ClusterLog, ALogIsNotReadOnBeforeThereIsRoomForItsLines) {
+  World world;
+  std::optional<Result<PodEnd>> end;
+  world.play([&]() -> Async<void> {
+    world.loop.spawn(world.attempt(end));
+    co_await world.placed(1);
+    const std::string pod = world.heard.pods[0];
+    world.cluster.start("ml", pod);
+    world.cluster.write_log("ml", pod, framed(1, "a"));
+    co_await world.printed(1);
+    world.heard.full = true;
+    // One read was on its way.
+    world.cluster.write_log("ml", pod, framed(2, "b"));
+    co_await world.printed(2);
+    world.cluster.write_log("ml", pod, framed(3, "c"));
+    world.cluster.finish("ml", pod, 0, "Completed", kReport);
+    for (int turn = 0; turn < 100; ++turn) co_await world.loop.yield();
+    EXPECT_EQ(world.heard.lines.size(), 2u);
+    EXPECT_FALSE(end.has_value());
+    world.heard.full = false;
+    world.heard.changed.notify();
+    co_await world.ended(end);
+  });
+  EXPECT_THAT(world.heard.lines, ElementsAre("o1 a", "o2 b", "o3 c"));
+}
+
 }  // namespace
 }  // namespace headrace::launch

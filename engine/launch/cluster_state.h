@@ -82,7 +82,7 @@ struct LivePod {
   PodLog log;
   kube::LogStream* stream = nullptr;  ///< open now
   bool reading = false;
-  bool queued = false;   ///< there is no room for its stream yet
+  bool queued = false;   ///< there is no room for its stream, or for its lines, yet
   bool read = false;     ///< its reader has ended
   bool abandoned = false;  ///< its reader shall end
 

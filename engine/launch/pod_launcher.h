@@ -56,6 +56,8 @@ class PodListener {
   /// A line of the task, without its newline. `seq` counts from 1 in one try and never repeats; lines of the bootstrap, before
   /// the agent runs, have no number (nullopt) and the time of their arrival.
   virtual void output(bool err, WallTime when, std::optional<std::uint64_t> seq, std::string_view line) = 0;
+  /// Returns when there is room for more lines. Until then the log is not read on, so that who writes it waits, and not the loop.
+  [[nodiscard]] virtual loop::Async<void> room() { co_return; }
 };
 
 /// How an attempt in a pod ended, told apart by what can be said of it.

@@ -37,6 +37,7 @@ Driver::Driver(Parts parts, wire::RunSpec spec)
       lease_timer_(parts.loop, [this] { work_.spawn(renew_lease_again()); }),
       preparation_(parts.loop, [this] { leave(); }),
       flushed_(parts.loop),
+      room_(parts.loop),
       finished_(parts.loop),
       unheard_(parts.loop) {}
 
@@ -194,6 +195,7 @@ void Driver::flush_now() {
     flush_timer_.set(parts_.loop.now() + kFlushAgain);
   }
   flushed_.notify();
+  if (!parts_.out.full() || stopped_) room_.notify();
 }
 
 }  // namespace headrace::run

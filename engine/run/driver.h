@@ -203,6 +203,7 @@ class Driver {
   loop::Timer preparation_;  ///< until a run that was interrupted while it prepared the cluster leaves
   bool flush_posted_ = false;
   loop::Event flushed_;
+  loop::Event room_;  ///< for lines of pods; apart from `flushed_`, since hundreds of logs may wait for a terminal that is stopped
   loop::Event finished_;
   std::optional<sched::FinishRun> finish_;
   std::optional<Error> broken_;

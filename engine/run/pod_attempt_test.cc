@@ -1,6 +1,11 @@
 // Whole runs with pods that are fake: what the driver asks of them, prints, stores and decides.
 #include "run/pod_attempt.h"
 
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -245,6 +250,39 @@ TEST(PodAttempt, NoMorePodsRunThanWorkersAreAllowed) {
   EXPECT_EQ(world.pods.started.size(), 13u);
 }
 
+TEST(PodAttempt, LinesOfAPodWaitForATerminalThatIsBehind) {
+  constexpr int kLines = 50;
+  const std::string line(100'000, 'x');
+  PodRun world(one_pod());
+  const loop::UniqueFd terminal = world.read_out();
+  std::size_t read = 0;
+  std::size_t behind_most = 0;
+  // Slower than the pod, by far.
+  auto show = [&]() -> Async<void> {
+    std::array<char, 16384> buffer{};
+    while (true) {
+      if (const auto count = ::read(terminal.get(), buffer.data(), buffer.size()); count > 0) read += static_cast<std::size_t>(count);
+      co_await world.loop.yield();
+    }
+  };
+  world.pods.play = [&](Pod& pod) -> Async<Result<PodEnd>> {
+    for (int number = 1; number <= kLines; ++number) {
+      auto room = pod.listener.room();
+      co_await std::move(room);
+      pod.listener.output(false, world.loop.wall_now(), number, line);
+      behind_most = std::max(behind_most, number * line.size() - std::min(read, number * line.size()));
+    }
+    PodEnd end = PodRun::success({"end"});
+    end.lines = end.report->lines_stored = kLines;
+    co_return end;
+  };
+  world.loop.spawn(show());
+  // The local step that follows cannot start here.
+  EXPECT_EQ(world.run(), 1);
+  EXPECT_GT(read, kLines * line.size());
+  EXPECT_LT(behind_most, console::Output::kFullBytes + 3 * line.size());
+}
+
 // --- interrupts ---
 
 TEST(PodInterrupt, RemovesEveryPodAndSaysSo) {
@@ -294,6 +332,28 @@ TEST(PodInterrupt, TheSecondLeavesAtOnceAndSaysWhatIsLeft) {
   EXPECT_THAT(world.err(), HasSubstr("1 pod of this run may still exist"));
   EXPECT_THAT(world.err(), HasSubstr("default/pod-1"));
   EXPECT_THAT(world.err(), HasSubstr("python f.py kubernetes kill --run-id RUN"));
+}
+
+TEST(PodInterrupt, DoesNotWaitForATerminalThatIsStopped) {
+  const std::string line(std::size_t{1} << 20, 'x');
+  PodRun world(one_pod());
+  const loop::UniqueFd terminal = world.read_out();
+  bool had_room = false;
+  world.pods.play = [&](Pod& pod) -> Async<Result<PodEnd>> {
+    int number = 1;
+    while (number <= 2) pod.listener.output(false, world.loop.wall_now(), number++, line);
+    PodRun::interrupt();
+    auto room = pod.listener.room();
+    co_await std::move(room);
+    had_room = true;
+    // More than is kept for a reader: `write` would wait.
+    while (number <= 70) pod.listener.output(false, world.loop.wall_now(), number++, line);
+    auto stopped = world.pods.until_stopped(pod);
+    co_return co_await std::move(stopped);
+  };
+  EXPECT_EQ(world.run(), 1);
+  EXPECT_TRUE(had_room);
+  EXPECT_THAT(world.err(), HasSubstr("Aborted!"));
 }
 
 TEST(PodInterrupt, AnAttemptThatWaitsToBeRepeatedGivesUp) {

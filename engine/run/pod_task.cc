@@ -28,10 +28,15 @@ void PodTask::reachable(const std::string& address) {
 }
 
 void PodTask::output(bool err, WallTime when, std::optional<std::uint64_t> seq, std::string_view line) {
-  driver_.lines_.task_line(when, live_.label, live_.pid, shown(line));
+  // After an interrupt nobody waits for a terminal that is behind, and lines that nobody sees must not fill it up.
+  if (!driver_.stopped_ || !driver_.parts_.out.full()) driver_.lines_.task_line(when, live_.label, live_.pid, shown(line));
   // The bootstrap's own words: no agent is there yet that could store them.
   if (!seq && live_.log) live_.log->add_note(err ? Stream::err : Stream::out, std::string(line) + "\n", when);
   driver_.flush_soon();
+}
+
+loop::Async<void> PodTask::room() {
+  while (driver_.parts_.out.full() && !driver_.parts_.out.broken() && !driver_.stopped_) co_await driver_.room_.wait();
 }
 
 launch::PodStart PodTask::start() const {

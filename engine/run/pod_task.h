@@ -36,6 +36,7 @@ class PodTask final : public launch::PodListener {
   void placed(std::string pod) override;
   void reachable(const std::string& address) override;
   void output(bool err, WallTime when, std::optional<std::uint64_t> seq, std::string_view line) override;
+  loop::Async<void> room() override;
 
  private:
   [[nodiscard]] launch::PodStart start() const;

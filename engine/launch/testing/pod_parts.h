@@ -38,7 +38,11 @@ struct Heard : PodListener {
     lines.push_back(fmt::format("{}{} {}", err ? "e" : "o", seq.value_or(0), line));
     changed.notify();
   }
+  loop::Async<void> room() override {
+    while (full) co_await changed.wait();
+  }
   loop::Event changed;
+  bool full = false;
   std::vector<std::string> notes, pods, lines;
 };
 

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -144,6 +145,13 @@ Result<void> PodRun::publish(const launch::PodStart& start) {
   }
   HR_TRY(records.begin(path, {}, loop.wall_now()));
   return records.finish(path, manifest, true, {}, loop.wall_now());
+}
+
+loop::UniqueFd PodRun::read_out() {
+  HR_CHECK(::mkfifo(out_path_.c_str(), 0600) == 0);
+  loop::UniqueFd reader(::open(out_path_.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  HR_CHECK(reader.get() >= 0);
+  return reader;
 }
 
 std::string PodRun::run_id() const {

@@ -36,6 +36,9 @@ class PodRun {
   /// Stores what an agent stores for a step that `end` follows, so that a lost report can be made good.
   Result<void> publish(const launch::PodStart& start);
 
+  /// Before `run`: stdout is a pipe, and `out()` knows nothing. Its reading end, which never waits.
+  [[nodiscard]] loop::UniqueFd read_out();
+
   /// Removes a file of the datastore, below the run, as if its writer had died before it.
   void lose(const std::string& path) const;
 
