@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <ctime>
 
 namespace headrace {
 
@@ -12,6 +13,13 @@ using Instant = std::chrono::time_point<std::chrono::steady_clock, Duration>;
 using WallTime = std::chrono::time_point<std::chrono::system_clock, std::chrono::microseconds>;
 
 using namespace std::chrono_literals;
+
+/// CLOCK_BOOTTIME: goes on while the machine sleeps, as the steady clock does not.
+[[nodiscard]] inline Duration time_since_boot() {
+  timespec time{};
+  ::clock_gettime(CLOCK_BOOTTIME, &time);
+  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+}
 
 /// Milliseconds since 1970: Metaflow's `ts_epoch`.
 [[nodiscard]] inline std::int64_t epoch_ms(WallTime time) {

@@ -253,10 +253,11 @@ loop::Async<void> ClusterState::dispatch(RunNamespace& space) {
 }
 
 loop::Async<void> ClusterState::hold_lease(RunNamespace& space) {
-  while (!closed) {
-    const Instant due = loop.now() + space.owner.interval();
-    while (!closed && loop.now() < due) (void)co_await closing.wait_until(due);
+  Renewals renewals(loop, space.owner.lease());
+  while (true) {
+    while (!closed && !renewals.due()) (void)co_await closing.wait_until(renewals.look());
     if (closed) break;
+    renewals.renewed();
     auto renewed = co_await space.owner.renew();
     if (!renewed && renewed.error().kind == Kind::missing) renewed = co_await space.owner.ensure();
     if (!renewed && !closed) {

@@ -443,5 +443,22 @@ TEST(ClusterLauncher, AnAutoscalerMakesAnImpossibleRequestAWarning) {
   EXPECT_THAT(world.notes[0], HasSubstr("Warning: step `work` fits on no node"));
 }
 
+TEST(ClusterLauncher, ALeaseCountsTheTimeThatTheMachineSleeps) {
+  World world;
+  world.policy.lease = 30s;
+  std::string path;
+  int renewed = 0;
+  auto deadline = [&] { return world.cluster.find(path)->at("spec").at("activeDeadlineSeconds").get<int>(); };
+  world.play([&]() -> Async<void> {
+    path = "/apis/batch/v1/namespaces/ml/jobs/" + world.jobs().at(0);
+    EXPECT_EQ(deadline(), 30);
+    world.slept = 20s;
+    const Instant patience = world.loop.now() + 8s;
+    while (deadline() < 50 && world.loop.now() < patience) co_await world.loop.sleep_for(10ms);
+    renewed = deadline();
+  });
+  EXPECT_GE(renewed, 50) << "a renewal that forgets the sleep lets the run's pods be removed";
+}
+
 }  // namespace
 }  // namespace headrace::launch

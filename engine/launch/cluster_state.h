@@ -17,6 +17,7 @@
 #include "launch/pod_log.h"
 #include "launch/pod_policy.h"
 #include "launch/pod_state.h"
+#include "launch/renewals.h"
 #include "launch/run_owner.h"
 #include "loop/event.h"
 #include "loop/event_loop.h"

@@ -42,7 +42,4 @@ struct PodPolicy {
 /// Reads the variables named above; `variable` gives the value of one, nullptr if it is not set. Error (misuse) names it.
 Result<PodPolicy> pod_policy_from(const std::function<const char*(const std::string&)>& variable);
 
-/// How often a lease is renewed: a third of it, so that two renewals may be missed; at most each 5 minutes.
-[[nodiscard]] inline Duration renewal_interval(Duration lease) { return std::min<Duration>(lease / 3, 5min); }
-
 }  // namespace headrace::launch

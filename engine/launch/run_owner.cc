@@ -6,7 +6,6 @@
 
 #include "codec/json_path.h"
 #include "codec/timestamp.h"
-#include "launch/pod_policy.h"
 
 namespace headrace::launch {
 
@@ -47,8 +46,6 @@ codec::Json owner_manifest(const RunName& run, const std::string& ns, Duration l
 RunOwner::RunOwner(loop::EventLoop& loop, kube::Client& client, RunName run, std::string ns, Duration lease)
     : loop_(loop), client_(client), run_(std::move(run)), namespace_(std::move(ns)), lease_(lease) {}
 
-Duration RunOwner::interval() const { return renewal_interval(lease_); }
-
 std::string RunOwner::path() const { return fmt::format("/apis/batch/v1/namespaces/{}/jobs", namespace_); }
 
 void RunOwner::take(const codec::Json& job) {
@@ -56,7 +53,7 @@ void RunOwner::take(const codec::Json& job) {
   Duration age{0};
   // One that was there already: its clock has run for a while.
   if (auto since = codec::from_iso(text_at(job, {"status", "startTime"}))) age = std::max<Duration>(Duration{0}, loop_.wall_now() - *since);
-  started_ = loop_.now() - age;
+  started_ = loop_.uptime() - age;
 }
 
 loop::Async<Result<void>> RunOwner::ensure() {
@@ -97,7 +94,7 @@ loop::Async<Result<void>> RunOwner::renew(Duration lease) {
   patch.method = "PATCH";
   patch.path = path() + "/" + owner_.name;
   patch.content_type = kube::kMergePatch;
-  patch.body = Json{{"spec", {{"activeDeadlineSeconds", whole_seconds(loop_.now() - started_ + lease)}}}};
+  patch.body = Json{{"spec", {{"activeDeadlineSeconds", whole_seconds(loop_.uptime() - started_ + lease)}}}};
   auto answer = co_await client_.call(patch);
   if (!answer) co_return std::move(answer).error();
   if (!answer->ok()) co_return kube::refusal(patch, *answer, client_.access());

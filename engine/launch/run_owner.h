@@ -37,8 +37,6 @@ class RunOwner {
 
   [[nodiscard]] const Owner& owner() const { return owner_; }
   [[nodiscard]] Duration lease() const { return lease_; }
-  /// How often to renew.
-  [[nodiscard]] Duration interval() const;
 
  private:
   [[nodiscard]] std::string path() const;
@@ -50,7 +48,7 @@ class RunOwner {
   std::string namespace_;
   Duration lease_;
   Owner owner_;
-  Instant started_{};  ///< of its deadline's clock
+  Duration started_{};  ///< of its deadline's clock, as `uptime` of the loop
 };
 
 }  // namespace headrace::launch

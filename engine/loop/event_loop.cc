@@ -13,7 +13,7 @@ namespace headrace::loop {
 
 namespace asio = boost::asio;
 
-EventLoop::EventLoop() : io_(std::make_unique<asio::io_context>(1)) {}
+EventLoop::EventLoop(std::function<Duration()> uptime) : io_(std::make_unique<asio::io_context>(1)), uptime_(std::move(uptime)) {}
 EventLoop::~EventLoop() = default;
 
 void EventLoop::run() {

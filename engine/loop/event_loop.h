@@ -21,7 +21,8 @@ namespace headrace::loop {
 /// destroyed with it, unfinished: a destructor in their frames must not touch what has been destroyed before the loop.
 class EventLoop {
  public:
-  EventLoop();
+  /// `uptime`: another clock for what sleep matters to; in tests.
+  explicit EventLoop(std::function<Duration()> uptime = time_since_boot);
   ~EventLoop();
   EventLoop(const EventLoop&) = delete;
   EventLoop& operator=(const EventLoop&) = delete;
@@ -46,6 +47,8 @@ class EventLoop {
 
   [[nodiscard]] Instant now() const;
   [[nodiscard]] WallTime wall_now() const;
+  /// A clock that goes on while the machine sleeps, which `now` and all timers do not.
+  [[nodiscard]] Duration uptime() const { return uptime_(); }
 
   [[nodiscard]] boost::asio::io_context& io() { return *io_; }
 
@@ -55,6 +58,7 @@ class EventLoop {
   static Async<void> store_result(Async<void> coroutine, bool& done, EventLoop& loop);
 
   std::unique_ptr<boost::asio::io_context> io_;
+  std::function<Duration()> uptime_;
 };
 
 template <class T>

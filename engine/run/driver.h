@@ -17,6 +17,7 @@
 #include "console/run_lines.h"
 #include "launch/host_launcher.h"
 #include "launch/pod_launcher.h"
+#include "launch/renewals.h"
 #include "loop/async.h"
 #include "loop/event.h"
 #include "loop/event_loop.h"
@@ -135,6 +136,7 @@ class Driver {
   [[nodiscard]] loop::Async<Result<void>> store_package();
   /// Renews the run's lease in the datastore, now and again until the end.
   [[nodiscard]] loop::Async<Result<void>> renew_lease();
+  void look_at_lease();
   [[nodiscard]] loop::Async<void> renew_lease_again();
   [[nodiscard]] wire::AgentSpec agent_spec_of(const attempt::Assignment& assignment) const;
   /// Metadata of every attempt in a pod.
@@ -200,6 +202,7 @@ class Driver {
   loop::Timer deadline_;
   loop::Timer flush_timer_;
   loop::Timer lease_timer_;
+  launch::Renewals renewals_;
   loop::Timer preparation_;  ///< until a run that was interrupted while it prepared the cluster leaves
   bool flush_posted_ = false;
   loop::Event flushed_;

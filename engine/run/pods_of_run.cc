@@ -7,7 +7,6 @@
 
 #include "codec/json.h"
 #include "console/error_block.h"
-#include "launch/pod_policy.h"
 #include "run/driver.h"
 #include "store/run_lease.h"
 
@@ -82,11 +81,17 @@ loop::Async<Result<void>> Driver::store_package() {
 }
 
 loop::Async<Result<void>> Driver::renew_lease() {
-  lease_timer_.set(parts_.loop.now() + launch::renewal_interval(parts_.start_lease));
+  renewals_.renewed();
+  lease_timer_.set(renewals_.look());
   auto work = [&data = parts_.data, flow = facts_.identity.flow, run = facts_.identity.run, now = parts_.loop.wall_now()] {
     return store::renew_run_lease(data, flow, run, now);
   };
   co_return co_await parts_.pool.run(work);
+}
+
+void Driver::look_at_lease() {
+  if (renewals_.due()) work_.spawn(renew_lease_again());
+  else lease_timer_.set(renewals_.look());
 }
 
 loop::Async<void> Driver::renew_lease_again() {

@@ -88,7 +88,8 @@ struct World {
   [[nodiscard]] std::vector<std::string> pods() const { return cluster.names("/api/v1/namespaces/ml/pods"); }
   [[nodiscard]] std::vector<std::string> jobs() const { return cluster.names("/apis/batch/v1/namespaces/ml/jobs"); }
 
-  loop::EventLoop loop;
+  Duration slept{0};  ///< the machine, so far
+  loop::EventLoop loop{[this] { return time_since_boot() + slept; }};
   FakeCluster cluster;
   loop::WorkerPool pool;
   Heard heard;
