@@ -65,13 +65,13 @@ loop::Async<Result<void>> ClusterLauncher::read_log(std::string namespace_, std:
 }
 
 void ClusterLauncher::stop(std::string_view label, int attempt) {
-  for (auto& [key, pod] : state_->pods) {
-    if (pod->label != label || pod->attempt != attempt || pod->stopped) continue;
-    pod->stopped = true;
-    if (pod->created) state_->background.spawn(state_->remove_pod(*pod->space, pod->name));
-    pod->tell();
-    pod->space->ended.notify();
-  }
+  const auto found = state_->attempts.find({std::string(label), attempt});
+  if (found == state_->attempts.end() || found->second->stopped) return;
+  LivePod& pod = *found->second;
+  pod.stopped = true;
+  if (pod.created) state_->background.spawn(state_->remove_pod(*pod.space, pod.name));
+  pod.tell();
+  pod.space->ended.notify();
 }
 
 loop::Async<Result<Removed>> ClusterLauncher::remove_all() { return state_->remove_all(); }

@@ -311,6 +311,16 @@ loop::Async<PodVerdict> ClusterState::follow(LivePod& pod, PodCase& one, PodList
   co_return judge_end(one);
 }
 
+void ClusterState::enlist(LivePod& pod) {
+  pods[pod.space->name + "/" + pod.name] = &pod;
+  attempts[{pod.label, pod.attempt}] = &pod;
+}
+
+void ClusterState::delist(LivePod& pod) {
+  pods.erase(pod.space->name + "/" + pod.name);
+  attempts.erase({pod.label, pod.attempt});
+}
+
 loop::Async<Result<PodEnd>> ClusterState::run_try(const PodStart& start, int try_number, PodListener& listener, bool& again) {
   const auto found = spaces.find(start.settings->namespace_);
   HR_CHECK(found != spaces.end());  // `begin` was told of the step.
@@ -321,11 +331,10 @@ loop::Async<Result<PodEnd>> ClusterState::run_try(const PodStart& start, int try
   pod.label = start.label;
   pod.attempt = start.attempt;
   pod.space = &space;
-  const std::string key = space.name + "/" + pod.name;
-  pods[key] = &pod;
+  enlist(pod);
   auto made = co_await create(pod, start, try_number, listener);
   if (!made || made->is_null()) {
-    pods.erase(key);
+    delist(pod);
     if (!made) co_return std::move(made).error().at(fmt::format("pod {} in namespace {}", pod.name, space.name));
     co_return stopped_before(start, try_number);
   }
@@ -341,7 +350,7 @@ loop::Async<Result<PodEnd>> ClusterState::run_try(const PodStart& start, int try
   loop::TaskGroup readers(loop);
   PodVerdict verdict = co_await follow(pod, one, listener, readers);
   co_await finish_log(pod, one.report, listener, readers);
-  pods.erase(key);
+  delist(pod);
   space.ended.notify();
 
   again = verdict.again && !one.stopped;

@@ -118,6 +118,7 @@ struct ClusterState {
   std::shared_ptr<const AgentFile> agent;
   std::map<std::string, std::unique_ptr<RunNamespace>> spaces;
   std::map<std::string, LivePod*> pods;  ///< by `namespace/name`
+  std::map<std::pair<std::string, int>, LivePod*> attempts;  ///< the same by label and attempt: one try of each lives
   std::deque<std::pair<RunNamespace*, std::string>> done;  ///< succeeded, oldest first
 
   bool removing = false;
@@ -146,6 +147,8 @@ struct ClusterState {
   // cluster_pod.cc
   loop::Async<Result<PodEnd>> run_attempt(PodStart start, PodListener& listener);
   loop::Async<Result<PodEnd>> run_try(const PodStart& start, int try_number, PodListener& listener, bool& again);
+  void enlist(LivePod& pod);
+  void delist(LivePod& pod);
   loop::Async<Result<codec::Json>> create(LivePod& pod, const PodStart& start, int try_number, PodListener& listener);
   loop::Async<Result<codec::Json>> adopt(LivePod& pod);
   loop::Async<PodVerdict> follow(LivePod& pod, PodCase& one, PodListener& listener, loop::TaskGroup& readers);
