@@ -49,7 +49,7 @@ loop::Async<Result<void>> Driver::begin_resume() {
     co_return Error{.kind = Kind::missing,
                     .what = "Flow failed",
                     .where = {},
-                    .why = fmt::format("Resume failed: run `{}` of `{}` has no records in {}", spec_.resume->origin_run_id,
+                    .why = fmt::format("run `{}` of `{}`, which is to be resumed, has no records in {}", spec_.resume->origin_run_id,
                                        spec_.flow, spec_.datastore_root),
                     .next = "check --origin-run-id and --datastore-root"};
   }

@@ -26,6 +26,7 @@ class Current:
         self._retry_count: Optional[int] = None
         self._origin_run_id: Optional[str] = None
         self._namespace: Optional[str] = None
+        self._client_namespace: Optional[str] = None
         self._username: Optional[str] = None
         self._metadata_str: Optional[str] = None
         self._parameter_names: Optional[List[str]] = None
@@ -39,6 +40,7 @@ class Current:
         retry_count: Optional[int] = None,
         origin_run_id: Optional[str] = None,
         namespace: Optional[str] = None,
+        client_namespace: Optional[str] = None,
         username: Optional[str] = None,
         metadata_str: Optional[str] = None,
         is_running: bool = True,
@@ -54,6 +56,7 @@ class Current:
         self._retry_count = retry_count
         self._origin_run_id = origin_run_id
         self._namespace = namespace
+        self._client_namespace = client_namespace
         self._username = username
         self._metadata_str = metadata_str
         self._is_running = is_running
@@ -133,7 +136,7 @@ class Current:
 
     @property
     def namespace(self) -> Optional[str]:
-        """`user:NAME` or `production:TOKEN`."""
+        """Who runs: `user:NAME` or `production:TOKEN`. `run --namespace` changes what the Client sees, not this."""
         return self._namespace
 
     @property

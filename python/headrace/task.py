@@ -13,6 +13,7 @@ from .current import current
 from .engine import check_wire
 from .errors import EngineError, MetaflowException, MetaflowExceptionWrapper, MetaflowInternalError
 from .foreach import stack_metadata
+from .identity import resolve_identity
 from .unbounded import UBF_CONTROL, UBF_TASK
 from ._version import WIRE_VERSION
 
@@ -142,7 +143,8 @@ class Attempt:
             task_id=self.task_id,
             retry_count=self.attempt,
             origin_run_id=assignment.get("origin_run_id"),
-            namespace=assignment.get("namespace"),
+            namespace=resolve_identity(),
+            client_namespace=assignment.get("namespace"),
             username=assignment.get("user"),
             metadata_str=self.metadata.metadata_str(),
             is_running=True,

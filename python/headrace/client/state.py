@@ -28,7 +28,7 @@ def get_namespace() -> Optional[str]:
     if current_namespace is False:
         from headrace.current import current
 
-        of_run = current.namespace if current.is_running_flow else None
+        of_run = current._client_namespace if current.is_running_flow else None
         if of_run is None:
             default_namespace()
         else:

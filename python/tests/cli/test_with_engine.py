@@ -19,7 +19,7 @@ ENGINE = os.environ.get("HEADRACE_ENGINE", str(PYTHON.parent / "build" / "dev" /
 
 FLOW = '''
 import os
-from metaflow import FlowSpec, step, Parameter, Config, IncludeFile, current, environment, retry
+from metaflow import FlowSpec, step, Parameter, Config, IncludeFile, current, get_namespace, environment, retry
 
 class F(FlowSpec):
     alpha = Parameter("alpha", default=1)
@@ -54,6 +54,7 @@ class F(FlowSpec):
     @step
     def end(self):
         print("origin", bool(current.origin_run_id))
+        print("namespaces", current.namespace, get_namespace())
 
 if __name__ == "__main__":
     F()
@@ -172,6 +173,14 @@ def test_a_failure_ends_as_metaflow_ends(engine: Any, real: Any) -> None:
     assert ours.code == theirs.code == 1
     assert ours.err.split("\n")[1:5] == theirs.err.split("\n")[1:5]
     assert _lines(ours.out)[-4:] == _lines(theirs.out)[-4:]
+
+
+def test_the_namespace_of_a_run_is_for_its_client(engine: Any, real: Any) -> None:
+    ours = engine("run", "--namespace", "user:bob")
+    theirs = real(FLOW, "--no-pylint", "run", "--namespace", "user:bob")
+    namespaces = [[line for line in ran.out.splitlines() if "namespaces user:" in line][0] for ran in (ours, theirs)]
+    assert re.search(r"namespaces user:(?!bob)\w+ user:bob$", namespaces[0])
+    assert namespaces[0].split("namespaces")[1] == namespaces[1].split("namespaces")[1]
 
 
 def test_files_that_tell_others_about_a_run(engine: Any, folder: Path) -> None:

@@ -158,7 +158,7 @@ def test_in_a_task_the_run_says_what_is_seen(two_users: Any, monkeypatch: pytest
     from headrace.current import Current
 
     current = Current()
-    current._set_env(namespace=given)
+    current._set_env(client_namespace=given)
     monkeypatch.setattr("headrace.current.current", current)
     assert [run.id for run in two_users.Flow("HandFlow")] == ids
     assert two_users.default_namespace() == "user:ann"
