@@ -59,7 +59,6 @@ class LogOf final : public LogStream {
  public:
   explicit LogOf(std::unique_ptr<net::HttpStream> stream) : stream_(std::move(stream)) {}
   loop::Async<Result<std::string>> read() override { return stream_->read(); }
-  void close() override { stream_->close(); }
 
  private:
   std::unique_ptr<net::HttpStream> stream_;
@@ -177,7 +176,7 @@ class ClientOf final : public Client {
     if (options.limit_bytes) call.query["limitBytes"] = std::to_string(*options.limit_bytes);
     if (options.timestamps) call.query["timestamps"] = "true";
     if (!options.container.empty()) call.query["container"] = options.container;
-    auto stream = co_await connection_.open(call, options.silence_max);
+    auto stream = co_await connection_.open(call, options.silence_max, options.stop);
     if (stream) co_return std::unique_ptr<LogStream>(std::make_unique<LogOf>(std::move(stream).value()));
     Error error = std::move(stream).error();
     const bool starting = error.why.find("waiting to start") != std::string::npos ||

@@ -15,6 +15,7 @@
 #include "kube/access.h"
 #include "loop/async.h"
 #include "loop/event_loop.h"
+#include "loop/stop.h"
 
 namespace headrace::kube {
 
@@ -74,6 +75,7 @@ struct LogOptions {
   bool timestamps = false;
   std::string container;               ///< empty: the only one
   Duration silence_max{0};             ///< longest time without a byte; zero: no bound (a dead connection is found by TCP)
+  std::shared_ptr<loop::Stop> stop;    ///< ends it with `missing`, also while nothing of the log has come; may be null
 };
 
 /// The bytes of a container's log as they come.
@@ -82,7 +84,6 @@ class LogStream {
   virtual ~LogStream() = default;
   /// The next piece, not cut at lines; empty at the end. `retry`: the connection was lost, follow again from the last time.
   [[nodiscard]] virtual loop::Async<Result<std::string>> read() = 0;
-  virtual void close() = 0;
 };
 
 /// An open watch: events as they come. Used by PodWatch.

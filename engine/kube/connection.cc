@@ -96,11 +96,13 @@ loop::Async<Result<net::HttpAnswer>> Connection::send(Call call, std::optional<I
   }
 }
 
-loop::Async<Result<std::unique_ptr<net::HttpStream>>> Connection::open(Call call, Duration silence_max) {
+loop::Async<Result<std::unique_ptr<net::HttpStream>>> Connection::open(Call call, Duration silence_max,
+                                                                            std::shared_ptr<loop::Stop> stop) {
   for (bool again = false;; again = true) {
     auto ready = co_await prepare(call);
     if (!ready) co_return ready.error();
     ready->request.silence_max = silence_max;
+    ready->request.stop = stop;
     ++sent_;
     const std::shared_ptr<net::HttpClient> http = ready->http;
     auto stream = co_await http->open(std::move(ready->request));

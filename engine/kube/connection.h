@@ -20,7 +20,8 @@ class Connection {
   /// One try, or two: a 401 fetches the credentials anew. Errors say which context of which file was used.
   [[nodiscard]] loop::Async<Result<net::HttpAnswer>> send(Call call, std::optional<Instant> deadline);
   /// As `send`, for answers that are read piece by piece. A refusal (not 2xx) is given as its Error.
-  [[nodiscard]] loop::Async<Result<std::unique_ptr<net::HttpStream>>> open(Call call, Duration silence_max);
+  [[nodiscard]] loop::Async<Result<std::unique_ptr<net::HttpStream>>> open(Call call, Duration silence_max,
+                                                                            std::shared_ptr<loop::Stop> stop = nullptr);
 
   void close();
   [[nodiscard]] bool closed() const { return closed_; }

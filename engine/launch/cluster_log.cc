@@ -30,9 +30,9 @@ void ClusterState::give(const std::vector<PodLine>& lines, PodListener& listener
 
 /// Error: where it broke. Success: the stream came to its end.
 loop::Async<Result<void>> ClusterState::copy_stream(LivePod& pod, kube::LogOptions options, PodListener& listener) {
+  pod.stop_reading = options.stop = std::make_shared<loop::Stop>();
   auto stream = co_await client.follow_log(pod.space->name, pod.name, options);
   if (!stream) co_return std::move(stream).error();
-  pod.stream = stream->get();
   Result<void> result;
   while (true) {
     pod.queued = true;
@@ -44,7 +44,6 @@ loop::Async<Result<void>> ClusterState::copy_stream(LivePod& pod, kube::LogOptio
     if (!bytes || bytes->empty()) break;
     give(pod.log.add(*bytes), listener);
   }
-  pod.stream = nullptr;
   co_return result;
 }
 
@@ -108,7 +107,7 @@ loop::Async<void> ClusterState::finish_log(LivePod& pod, const std::optional<wir
   }
   if (pod.reading && !pod.read) {
     pod.abandoned = true;
-    if (pod.stream) pod.stream->close();
+    if (pod.stop_reading) pod.stop_reading->stop();
     pod.changed.notify();
   }
   co_await readers.wait();

@@ -118,5 +118,21 @@ TEST(ClusterLog, ALogIsNotReadOnBeforeThereIsRoomForItsLines) {
   EXPECT_THAT(world.heard.lines, ElementsAre("o1 a", "o2 b", "o3 c"));
 }
 
+TEST(ClusterLog, ALogOfWhichNothingComesIsLeftWhenItsPodIsGone) {
+  World world;
+  std::optional<Result<PodEnd>> end;
+  world.play([&]() -> Async<void> {
+    world.loop.spawn(world.attempt(end));
+    co_await world.placed(1);
+    const std::string pod = world.heard.pods[0];
+    world.cluster.start("ml", pod);
+    while (world.cluster.log_streams() == 0) co_await world.loop.yield();
+    world.cluster.logs_hang = true;
+    world.cluster.remove("/api/v1/namespaces/ml/pods/" + pod);
+    co_await world.ended(end);
+  });
+  EXPECT_EQ(world.cluster.log_streams(), 0u);
+}
+
 }  // namespace
 }  // namespace headrace::launch

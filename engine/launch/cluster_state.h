@@ -21,6 +21,7 @@
 #include "launch/run_owner.h"
 #include "loop/event.h"
 #include "loop/event_loop.h"
+#include "loop/stop.h"
 #include "loop/task_group.h"
 #include "loop/worker_pool.h"
 
@@ -81,7 +82,7 @@ struct LivePod {
   PodFacts facts;
 
   PodLog log;
-  kube::LogStream* stream = nullptr;  ///< open now
+  std::shared_ptr<loop::Stop> stop_reading;  ///< of its log, while it is read
   bool reading = false;
   bool queued = false;   ///< there is no room for its stream, or for its lines, yet
   bool read = false;     ///< its reader has ended

@@ -49,9 +49,15 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
     const auto self = shared_from_this();
     auto wire = to_wire(request_, pool_->settings().base);
     if (!wire) co_return wire.error();
+    if (request_.stop) {
+      request_.stop->on_stop([weak = weak_from_this()] {
+        if (const auto exchange = weak.lock()) exchange->close();
+      });
+    }
     auto place = co_await pool_->place(streams, request_.deadline);
     if (!place) co_return place.error();
     place_.emplace(std::move(place).value());
+    if (closed_) co_return end_with(closed_error());
     for (bool fresh = false;; fresh = true) {
       const bool reused = !fresh && reuse();
       if (!reused) {
@@ -133,6 +139,7 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
     Instant until = pool_->loop().now() + pool_->settings().connect_max;
     if (request_.deadline && *request_.deadline < until) until = *request_.deadline;
     auto made = co_await pool_->connect_new(closer_, until);
+    if (closed_) co_return closed_error();
     if (!made) co_return made.error();
     use(std::move(made).value());
     co_return Result<void>();
@@ -142,7 +149,9 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
     parser_ = std::make_unique<HttpParser>(request_.method == "HEAD");
     heard_ = false;
     wind_up();
-    auto sent = co_await stream_->write_all(wire);
+    const std::shared_ptr<ByteStream> stream = stream_;
+    auto sent = co_await stream->write_all(wire);
+    if (closed_) co_return closed_error();
     // A server may answer and close before it has read all; then its answer says why.
     while (parser_->head() == nullptr) {
       auto more = co_await receive();

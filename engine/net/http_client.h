@@ -13,6 +13,7 @@
 #include "base/time.h"
 #include "loop/async.h"
 #include "loop/event_loop.h"
+#include "loop/stop.h"
 
 namespace headrace::net {
 
@@ -65,6 +66,7 @@ struct HttpRequest {
   std::string body;
   Duration silence_max = 60s;     ///< longest time without a byte of the answer, head or body; zero: no bound
   std::optional<Instant> deadline;  ///< of all of it, the wait for a connection too
+  std::shared_ptr<loop::Stop> stop;  ///< ends it, head or body, with `missing`; may be null
 };
 
 struct HttpHead {

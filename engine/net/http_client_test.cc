@@ -232,6 +232,26 @@ TEST(HttpClient, CloseOfTheClientEndsAllThatWaits) {
   EXPECT_EQ(loop.block_on(client->send(get("/"))).error().kind, Kind::missing);
 }
 
+TEST(HttpClient, IsStoppedBeforeTheHeadHasCome) {
+  EventLoop loop;
+  HttpServer server(loop, [](Seen, Reply& reply) -> Async<void> { co_await reply.client_gone(); });
+  const auto client = client_of(loop, server.url());
+  for (const int turns : {0, 1, 2, 5, 50}) {
+    SCOPED_TRACE(turns);
+    HttpRequest request = get("/");
+    request.stop = std::make_shared<loop::Stop>();
+    const auto stop = request.stop;
+    loop.spawn([](EventLoop& l, std::shared_ptr<loop::Stop> s, int count) -> Async<void> {
+      for (int turn = 0; turn < count; ++turn) co_await l.yield();
+      s->stop();
+    }(loop, stop, turns));
+    const auto stream = loop.block_on(client->open(std::move(request)));
+    ASSERT_FALSE(stream.ok());
+    EXPECT_EQ(stream.error().kind, Kind::missing);
+    EXPECT_EQ(client->connections_open(), 0u);
+  }
+}
+
 TEST(HttpClient, NoticesSilence) {
   EventLoop loop;
   HttpServer server(loop, [](Seen seen, Reply& reply) -> Async<void> {

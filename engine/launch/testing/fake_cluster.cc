@@ -47,31 +47,29 @@ struct FakeCluster::Log {
 
 class FakeCluster::FakeLogStream final : public kube::LogStream {
  public:
-  FakeLogStream(std::shared_ptr<Log> log, bool follow) : log_(std::move(log)), breaks_(log_->breaks), follow_(follow) { ++log_->open; }
+  FakeLogStream(std::shared_ptr<Log> log, kube::LogOptions options) : log_(std::move(log)), options_(std::move(options)), breaks_(log_->breaks) {
+    ++log_->open;
+    if (options_.stop) options_.stop->on_stop([log = log_] { log->changed.notify(); });
+  }
   ~FakeLogStream() override { --log_->open; }
   loop::Async<Result<std::string>> read() override {
     while (true) {
-      if (closed_) co_return Error{.kind = Kind::missing, .what = "closed"};
+      if (options_.stop && options_.stop->stopped()) co_return Error{.kind = Kind::missing, .what = "no longer wanted"};
       if (breaks_ != log_->breaks) co_return Error{.kind = Kind::retry, .what = "the connection was lost"};
       if (at_ < log_->text.size()) {
         std::string piece = log_->text.substr(at_);
         at_ = log_->text.size();
         co_return piece;
       }
-      if (log_->ended || !follow_) co_return std::string();
+      if (log_->ended || !options_.follow) co_return std::string();
       co_await log_->changed.wait();
     }
-  }
-  void close() override {
-    closed_ = true;
-    log_->changed.notify();
   }
 
  private:
   std::shared_ptr<Log> log_;
+  kube::LogOptions options_;
   int breaks_;
-  bool follow_;
-  bool closed_ = false;
   std::size_t at_ = 0;
 };
 
@@ -203,7 +201,7 @@ void FakeCluster::remove(const std::string& path) {
   if (found == objects_.end()) return;
   const Json object = std::move(found->second);
   objects_.erase(found);
-  if (auto log = logs_.find(path); log != logs_.end()) {
+  if (auto log = logs_.find(path); log != logs_.end() && !logs_hang) {
     log->second->ended = true;
     log->second->changed.notify();
   }
@@ -327,8 +325,11 @@ loop::Async<Result<std::unique_ptr<kube::LogStream>>> FakeCluster::follow_log(st
   co_await loop_.yield();
   if (!objects_.count(path)) co_return Error{.kind = Kind::missing, .what = "no such pod"};
   (void)log_of(path);
-  std::unique_ptr<kube::LogStream> stream = std::make_unique<FakeLogStream>(logs_[path], options.follow);
-  co_return stream;
+  const std::shared_ptr<Log> log = logs_[path];
+  auto stream = std::make_unique<FakeLogStream>(log, options);
+  // A kubelet's head comes with the first byte.
+  while (options.follow && log->text.empty() && !log->ended && !(options.stop && options.stop->stopped())) co_await log->changed.wait();
+  co_return std::unique_ptr<kube::LogStream>(std::move(stream));
 }
 
 loop::Async<Result<std::unique_ptr<kube::WatchStream>>> FakeCluster::open_watch(Call call, Duration) {

@@ -39,6 +39,8 @@ class FakeCluster final : public kube::Client {
   void write_log(const std::string& ns, const std::string& pod, const std::string& text);
   /// Ends the open streams of that pod's log as a lost connection does.
   void break_logs(const std::string& ns, const std::string& pod);
+  /// The log of a pod that goes away does not end, as when its node has died.
+  bool logs_hang = false;
   /// A deleted pod goes away only by `remove`.
   bool keep_deleted = false;
   /// Awaited before a call is answered.
