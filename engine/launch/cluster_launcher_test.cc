@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "launch/testing/cluster_world.h"
+#include "launch/wait_notes.h"
 
 namespace headrace::launch {
 namespace {
@@ -252,7 +253,8 @@ TEST(ClusterLauncher, OnlyTheFirstInLineAskWhetherAQuotaHasRoom) {
   std::vector<std::optional<Result<PodEnd>>> ends(kPods);
   world.play([&]() -> Async<void> {
     for (std::size_t task = 0; task < kPods; ++task) world.loop.spawn(world.attempt(ends[task], static_cast<int>(task)));
-    co_await world.noted(kPods - kQuota);
+    while (world.cluster.count("POST /api/v1/namespaces/ml/pods") < kPods + 1) co_await world.loop.yield();
+    for (int turn = 0; turn < 100; ++turn) co_await world.loop.yield();
     for (std::size_t ended = 0; ended < kEnds; ++ended) {
       world.cluster.finish("ml", world.heard.pods[ended], 0, "Completed", "");
       co_await world.placed(kQuota + ended + 1);
@@ -262,6 +264,7 @@ TEST(ClusterLauncher, OnlyTheFirstInLineAskWhetherAQuotaHasRoom) {
     for (auto& end : ends) co_await world.ended(end);
   });
   EXPECT_LE(world.cluster.count("POST /api/v1/namespaces/ml/pods"), kPods + 20 * kEnds);
+  EXPECT_LE(world.heard.notes.size(), kSpeakersMax) << "each says why it waits";
 }
 
 TEST(ClusterLauncher, WhoIsStoppedInTheLineForAQuotaLeavesIt) {
@@ -276,7 +279,8 @@ TEST(ClusterLauncher, WhoIsStoppedInTheLineForAQuotaLeavesIt) {
   std::vector<std::optional<Result<PodEnd>>> ends(kPods);
   world.play([&]() -> Async<void> {
     for (std::size_t task = 0; task < kPods; ++task) world.loop.spawn(world.attempt(ends[task], static_cast<int>(task)));
-    co_await world.noted(kPods);
+    while (world.cluster.count("POST /api/v1/namespaces/ml/pods") < kPods + 1) co_await world.loop.yield();
+    for (int turn = 0; turn < 100; ++turn) co_await world.loop.yield();
     for (int task : {0, 29, 1}) {
       world.launcher->stop(fmt::format("7/work/{}", task), 0);
       co_await world.ended(ends[static_cast<std::size_t>(task)]);

@@ -29,32 +29,11 @@ constexpr int kConflictsMax = 20;
 constexpr Duration kConflictPause = 200ms;
 constexpr std::string_view kViolatesRestricted = "violates PodSecurity \"restricted";
 
-/// Says why a pod waits: at once when it is out of the ordinary, again when the reason changes, and each half minute.
-class WaitNotes {
- public:
-  /// Is a line due? `next` becomes when one would be.
-  bool due(const std::string& key, bool ordinary, Instant now, std::optional<Instant>& next) {
-    const std::string called = ordinary ? "ordinary" : key;
-    if (called != key_) {
-      key_ = called;
-      since_ = now;
-      said_.reset();
-    }
-    const Instant at = said_ ? *said_ + kNoteAgain : since_ + (ordinary ? kOrdinaryWait : Duration{0});
-    if (now < at) {
-      next = at;
-      return false;
-    }
-    said_ = now;
-    next = now + kNoteAgain;
-    return true;
-  }
-
- private:
-  std::string key_;
-  Instant since_{};
-  std::optional<Instant> said_;
-};
+/// `text`, and how many others it stands for.
+std::string with_others(std::string text, std::size_t others) {
+  if (others > 0) text += fmt::format(" ({} other tasks wait for the same)", others);
+  return text;
+}
 
 void sooner(std::optional<Instant>& next, std::optional<Instant> other) {
   if (other && (!next || *other < *next)) next = other;
@@ -78,8 +57,12 @@ class QuotaWait {
     if (!place_) place_ = line_.insert(line_.end(), &pod_);
     while (!state.removing && !pod_.stopped) {
       std::optional<Instant> next;
-      if (notes_.due(words.substr(0, words.find(',')), false, state.loop.now(), next)) {
-        listener.note(fmt::format("Task is starting (waits for room in the namespace's quota - {})...", words));
+      const Instant now = state.loop.now();
+      const std::string key = words.substr(0, words.find(','));
+      if (notes_.due(key, false, now, next)) {
+        if (auto others = pod_.space->crowds["quota " + key].speak(now)) {
+          listener.note(with_others(fmt::format("Task is starting (waits for room in the namespace's quota - {})...", words), *others));
+        }
       }
       if (may_ask()) {
         // When one of ours has ended, its share is free a moment later.
@@ -284,7 +267,9 @@ loop::Async<PodVerdict> ClusterState::follow(LivePod& pod, PodCase& one, PodList
     } else if (pod.facts.node_silent) {
       std::optional<Instant> again;
       if (notes.due("node silent", false, now, again)) {
-        listener.note(fmt::format("Node {} has stopped answering; the cluster gives its pods up after a few minutes", pod.facts.node));
+        auto others = pod.space->crowds["node " + pod.facts.node].speak(now);
+        std::string text = fmt::format("Node {} has stopped answering; the cluster gives its pods up after a few minutes", pod.facts.node);
+        if (others) listener.note(with_others(std::move(text), *others));
       }
       sooner(next, again);
     } else if (auto wait = why_waiting(pod.facts, "")) {
@@ -297,8 +282,10 @@ loop::Async<PodVerdict> ClusterState::follow(LivePod& pod, PodCase& one, PodList
         if (!pod.space->warnings_denied) sooner(next, now + kWarningsEach);
       }
       if (wait && notes.due(wait->key, wait->ordinary, now, again)) {
-        const std::string text = co_await explain(one, *wait);
-        listener.note(text);
+        if (auto others = pod.space->crowds[wait->key].speak(now)) {
+          std::string text = co_await explain(one, *wait);
+          listener.note(with_others(std::move(text), *others));
+        }
       }
       sooner(next, again);
     }

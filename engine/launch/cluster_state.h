@@ -19,6 +19,7 @@
 #include "launch/pod_state.h"
 #include "launch/renewals.h"
 #include "launch/run_owner.h"
+#include "launch/wait_notes.h"
 #include "loop/event.h"
 #include "loop/event_loop.h"
 #include "loop/stop.h"
@@ -35,10 +36,6 @@ inline constexpr int kLogReadsMax = 512;
 inline constexpr std::size_t kDonePodsMax = 200;
 /// An error in a line of the run's or the task's.
 [[nodiscard]] inline std::string in_short(const Error& error) { return error.why.empty() ? error.what : error.what + ": " + error.why; }
-/// No wait is silent for longer.
-inline constexpr Duration kNoteAgain = 30s;
-/// What each pod goes through is not worth a line before it lasts this long.
-inline constexpr Duration kOrdinaryWait = 2s;
 /// A pod whose grace is over for this long is on a node that does not answer.
 inline constexpr std::chrono::seconds kDeletionPatience{30};
 
@@ -58,6 +55,7 @@ struct RunNamespace {
   loop::Event ended;   ///< a pod of ours has ended: a quota may have room
   /// Who waits for room in a quota, in order; those that ask for the same stand in one line.
   std::map<const wire::PodSettings*, std::list<LivePod*>> quota_lines;
+  std::map<std::string, WaitCrowd> crowds;  ///< by what they wait for
   std::map<std::string, std::string> warnings;  ///< the last event about a pod that its status does not tell
   bool warnings_denied = false;
   std::optional<Instant> warnings_looked;
