@@ -1,5 +1,7 @@
 #include "launch/agent_maps.h"
 
+#include <malloc.h>
+
 #include <charconv>
 
 #include <fmt/format.h>
@@ -136,6 +138,8 @@ loop::Async<Result<AgentMaps>> ensure_agent_maps(loop::EventLoop& loop, kube::Cl
   loop::TaskGroup posting(loop);
   for (Json& map : *maps) posting.spawn(create_part(client, ns, std::move(map), failure));
   co_await posting.wait();
+  maps->clear();
+  ::malloc_trim(0);  // 80 MB, which the allocator would keep as long as the run lasts.
   if (failure) co_return *std::move(failure);
   auto made = co_await create_map(client, ns, agent_index_map(ns, agent->sha1, parts));
   if (!made) co_return std::move(made).error();
