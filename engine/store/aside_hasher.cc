@@ -1,5 +1,7 @@
 #include "store/aside_hasher.h"
 
+#include <system_error>
+
 #include "base/check.h"
 
 namespace headrace::store {
@@ -30,19 +32,23 @@ std::string_view AsideHasher::add(std::size_t size) {
   HR_CHECK(size <= slots_[at].size());
   const std::string_view bytes{slots_[at].data(), size};
   sizes_[at] = size;
-  ++count_;
-  if (!thread_.joinable() && (count_ < 2 || size < kSlotBytesMax)) {
-    hash_.update(bytes);
-    hashed_.store(count_);
-    return bytes;
-  }
-  added_.store(count_);
+  added_.store(++count_);
   if (thread_.joinable()) {
     added_.notify_one();
-  } else {
-    thread_ = std::jthread{[this] { hash_added(); }};
+  } else if (count_ < 2 || size < kSlotBytesMax || !start_thread()) {
+    hash_.update(bytes);
+    hashed_.store(count_);
   }
   return bytes;
+}
+
+bool AsideHasher::start_thread() {
+  try {
+    thread_ = std::jthread{[this] { hash_added(); }};
+    return true;
+  } catch (const std::system_error&) {
+    return false;
+  }
 }
 
 void AsideHasher::hash_added() {

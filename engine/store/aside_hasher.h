@@ -14,7 +14,7 @@ namespace headrace::store {
 
 /// Hashes bytes on a thread of its own while the caller compresses, inflates, writes or copies the same bytes: hashing is
 /// the longest part of moving a large blob. The two meet only when one has nothing to do, not at every piece, so a busy
-/// machine costs little. Small blobs start no thread. One user at a time.
+/// machine costs little. Small blobs start no thread, and where the system has none left the caller hashes. One user at a time.
 class AsideHasher {
  public:
   static constexpr std::size_t kSlotBytesMax = 1 << 20;
@@ -34,6 +34,8 @@ class AsideHasher {
   [[nodiscard]] std::string finish_hex();
 
  private:
+  /// False if the system has no thread left.
+  bool start_thread();
   void hash_added();
   void end_thread();
 

@@ -1,5 +1,9 @@
 #include "store/aside_hasher.h"
 
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cstdlib>
 #include <cstring>
 
 #include <gtest/gtest.h>
@@ -40,6 +44,18 @@ TEST(AsideHasher, WhatWasAddedStaysWhileTheNextSlotIsFilled) {
     EXPECT_EQ(before.find_first_not_of(static_cast<char>('a' + i - 1)), std::string_view::npos);
     before = hasher.add(slot.size());
   }
+}
+
+TEST(AsideHasher, HashesWithoutAThreadWhereTheSystemHasNoneLeft) {
+  const auto without_threads = [] {
+    const rlimit none{.rlim_cur = 0, .rlim_max = 0};
+    const bool limited = ::setrlimit(RLIMIT_NPROC, &none) == 0 && (::getuid() != 0 || ::setuid(65534) == 0);  // root has no limit
+    AsideHasher hasher;
+    std::string all;
+    for (int i = 0; i < 4; ++i) all += hasher.add(hasher.slot().size());
+    std::_Exit(limited && hasher.finish_hex() == codec::sha1_hex(all) ? 0 : 1);
+  };
+  EXPECT_EXIT(without_threads(), testing::ExitedWithCode(0), "");
 }
 
 TEST(AsideHasher, CanBeDroppedAtAnyTime) {
