@@ -82,7 +82,8 @@ Result<StoreReply> on_list(const Json& request, const std::string&, WallTime) {
   const store::Path path = HR_TRY(codec::get_strings(request, "path"));
   const auto attempt = HR_TRY(attempt_of(request));
   StoreReply out = reply();
-  out.body["objects"] = HR_TRY(store::MetadataReader{*meta}.list(path, attempt));
+  // Beside the JSON, which is bounded: a wide foreach has a hundred thousand tasks, and each shows the tags of its run.
+  out.payload = codec::dump_json(HR_TRY(store::MetadataReader{*meta}.list(path, attempt)));
   return out;
 }
 

@@ -25,19 +25,10 @@ Error bad_frame(std::string why) {
   return Error{.what = "a message between engine and Python is malformed", .why = std::move(why), .next = std::string(kReinstall)};
 }
 
-/// Copies what a coroutine must keep alive while it writes.
-struct Packed {
-  std::string head;  ///< header and JSON
-};
-
-Packed pack(std::uint64_t id, const codec::Json& body, std::uint64_t payload_bytes) {
-  const std::string text = codec::dump_json(body);
-  HR_CHECK(text.size() <= kFrameJsonBytesMax);
-  const auto header = encode(FrameHeader{.json_bytes = text.size(), .payload_bytes = payload_bytes, .id = id});
-  Packed packed;
-  packed.head.reserve(header.size() + text.size());
-  packed.head.append(header.data(), header.size()).append(text);
-  return packed;
+Error too_large(std::size_t bytes) {
+  return Error{.what = "an answer of the engine is too large for one message",
+               .why = fmt::format("its JSON has {} bytes; at most {} are allowed", bytes, kFrameJsonBytesMax),
+               .next = "ask for less at a time"};
 }
 
 }  // namespace
@@ -84,7 +75,11 @@ Result<Frame> decode_frame(std::string_view bytes) {
   return frame;
 }
 
-std::string encode_frame(const Frame& frame) { return pack(frame.id, frame.body, frame.payload.size()).head + frame.payload; }
+std::string encode_frame(const Frame& frame) {
+  const std::string text = codec::dump_json(frame.body);
+  const auto header = encode({.json_bytes = text.size(), .payload_bytes = frame.payload.size(), .id = frame.id});
+  return std::string(header.data(), header.size()) + text + frame.payload;
+}
 
 loop::Async<Result<FrameHead>> read_frame_head(loop::StreamSocket& socket) {
   std::array<char, kFrameHeaderBytes> bytes;
@@ -122,22 +117,16 @@ loop::Async<Result<Frame>> read_frame(loop::StreamSocket& socket, std::uint64_t 
 }
 
 loop::Async<Result<void>> write_frame(loop::StreamSocket& socket, Frame frame) {
-  const Packed packed = pack(frame.id, frame.body, frame.payload.size());
-  std::vector<std::string_view> pieces{packed.head};
-  if (!frame.payload.empty()) pieces.push_back(frame.payload);
-  auto written = co_await socket.write_all(std::move(pieces));
-  co_return written;
-}
-
-loop::Async<Result<void>> write_frame(loop::StreamSocket& socket, std::uint64_t id, codec::Json body, std::string_view payload) {
-  const Packed packed = pack(id, body, payload.size());
-  std::vector<std::string_view> pieces{packed.head};
-  if (!payload.empty()) pieces.push_back(payload);
-  auto written = co_await socket.write_all(std::move(pieces));
+  std::string text = codec::dump_json(frame.body);
+  auto written = co_await write_frame_text(socket, frame.id, std::move(text), std::move(frame.payload));
   co_return written;
 }
 
 loop::Async<Result<void>> write_frame_text(loop::StreamSocket& socket, std::uint64_t id, std::string body, std::string payload) {
+  if (body.size() > kFrameJsonBytesMax) {
+    body = codec::dump_json(error_body(too_large(body.size())));
+    payload.clear();
+  }
   FrameHeader lengths;
   lengths.json_bytes = body.size();
   lengths.payload_bytes = payload.size();

@@ -53,12 +53,9 @@ struct FrameHead {
 [[nodiscard]] loop::Async<Result<FrameHead>> read_frame_head(loop::StreamSocket& socket);
 /// Reads the payload into memory. Error (failed) when it is longer than `payload_max`; nothing of it has been read then.
 [[nodiscard]] loop::Async<Result<Frame>> read_frame(loop::StreamSocket& socket, std::uint64_t payload_max);
-/// Writes one frame, whole; several may be written at once.
+/// Writes one frame, whole; several may be written at once. In the place of a body that is longer than a reader takes goes the error
+/// that says so, without the payload.
 [[nodiscard]] loop::Async<Result<void>> write_frame(loop::StreamSocket& socket, Frame frame);
-/// The same with a payload that the caller keeps alive until then.
-[[nodiscard]] loop::Async<Result<void>> write_frame(loop::StreamSocket& socket, std::uint64_t id, codec::Json body,
-                                                    std::string_view payload);
-
 /// The same with a body that is text already: one JSON object.
 [[nodiscard]] loop::Async<Result<void>> write_frame_text(loop::StreamSocket& socket, std::uint64_t id, std::string body,
                                                          std::string payload);

@@ -92,6 +92,18 @@ TEST_F(FrameOverSocket, LargePayloadsArrive) {
   EXPECT_TRUE(got->payload == payload);
 }
 
+TEST_F(FrameOverSocket, ABodyThatIsTooLongBecomesAnError) {
+  codec::Json body = ok_body();
+  body["objects"] = std::string(kFrameJsonBytesMax, 'x');
+  const auto got = loop_.block_on(exchange(loop_, *near_, *far_, {.id = 5, .body = std::move(body), .payload = "p"}));
+  ASSERT_TRUE(got.ok());
+  EXPECT_EQ(got->id, 5u);
+  EXPECT_EQ(got->payload, "");
+  const auto answer = check_answer(got->body);
+  ASSERT_FALSE(answer.ok());
+  EXPECT_EQ(answer.error().why, "its JSON has 67108891 bytes; at most 67108864 are allowed");
+}
+
 TEST_F(FrameOverSocket, AClosedOtherSideIsMissing) {
   near_->close();
   const auto got = loop_.block_on(read_frame(*far_, 0));

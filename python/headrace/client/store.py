@@ -5,6 +5,7 @@ Everything read goes through `headrace.channel.store_channel()`; no file of a da
 
 from __future__ import annotations
 
+import json
 import os
 from typing import TYPE_CHECKING, Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
@@ -47,7 +48,7 @@ def _in(meta: str) -> Json:
 def list_objects(meta: str, path: Path, attempt: Optional[int] = None) -> List[Json]:
     """The records below `path`, newest first; an empty list if `path` does not exist."""
     answer = _or_none("list", path=list(path), **_in(meta), **_optional(attempt))
-    return list(answer["objects"]) if answer else []
+    return list(json.loads(bytes(answer.payload))) if answer else []
 
 
 def get_object(meta: str, path: Path, attempt: Optional[int] = None) -> Optional[Json]:

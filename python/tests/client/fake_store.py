@@ -80,7 +80,7 @@ class Store:
             found = [_json(p) for p in glob.glob(os.path.join(glob.escape(here), "_meta", "%s_artifact_*.json" % attempt))]
         else:
             found = [_json(p) for p in glob.glob(os.path.join(glob.escape(here), "*", "_meta", "_self.json"))]
-        return {"objects": sorted(found, key=lambda o: o["ts_epoch"], reverse=True)}
+        return {}, json.dumps(sorted(found, key=lambda o: o["ts_epoch"], reverse=True)).encode()
 
     def get(self, meta, path, attempt=None):
         if len(path) == 5:
