@@ -298,10 +298,17 @@ class FileWriter final : public ObjectWriter {
   std::string hidden_;
 };
 
+/// Over NFS only a file that is open for writing can be locked against all others.
+Result<Fd> open_to_lock(const std::string& path) {
+  Fd fd{::open(path.c_str(), O_RDWR | O_CLOEXEC)};
+  if (fd.ok()) return fd;
+  return open_to_read(path);  // where it may not be written to, it can still be replaced
+}
+
 /// Opens and locks the file that has the name `path` once the lock is held: an update may have replaced it meanwhile.
 Result<Fd> open_locked(const std::string& path) {
   for (;;) {
-    Fd fd = HR_TRY(open_to_read(path));
+    Fd fd = HR_TRY(open_to_lock(path));
     while (::flock(fd.get(), LOCK_EX) != 0) {
       if (errno != EINTR) return file_error(errno, "lock", path);
     }

@@ -1,5 +1,6 @@
 #include "store/directory_backend.h"
 
+#include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -55,6 +56,31 @@ TEST_F(DirectoryBackendTest, FilesAreForTheOwnerAndNothingElseIsLeft) {
     ASSERT_EQ(::stat((directory_.path() + "/" + file).c_str(), &info), 0);
     EXPECT_EQ(info.st_mode & 0777U, 0600U) << file;
   }
+}
+
+/// Says how this process has a file open while it is changed.
+class LookAtFlags : public Backend::Change {
+ public:
+  explicit LookAtFlags(std::string path) : path_(std::move(path)) {}
+  Result<std::optional<std::string>> apply(const std::string&) override {
+    for (const auto& entry : fs::directory_iterator("/proc/self/fd")) {
+      std::error_code gone;
+      if (fs::read_symlink(entry.path(), gone) == path_) flags = ::fcntl(std::stoi(entry.path().filename()), F_GETFL);
+    }
+    return std::optional<std::string>{};
+  }
+  int flags = -1;
+
+ private:
+  std::string path_;
+};
+
+TEST_F(DirectoryBackendTest, AnUpdateLocksAFileThatIsOpenForWritingAsNfsWants) {
+  ASSERT_TRUE(backend_.put("a/x", "1").ok());
+  LookAtFlags look{backend_.location("a/x")};
+  ASSERT_TRUE(backend_.update("a/x", look).ok());
+  ASSERT_NE(look.flags, -1);
+  EXPECT_EQ(look.flags & O_ACCMODE, O_RDWR);
 }
 
 TEST_F(DirectoryBackendTest, HiddenFilesOfOthersAreNotListed) {
