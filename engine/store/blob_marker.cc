@@ -39,6 +39,8 @@ Result<bool> ObjectWriter::commit_blob(Backend& backend, const std::string& key,
 Result<bool> Backend::put_blob(const std::string& key, std::string_view bytes, BlobForm form) {
   HR_TRY(put(marker_key(key), blob_marker(form)));
   if (HR_TRY(put_new(key, bytes))) return true;
+  // A code package looks like gzip as it is: its file does not tell how it was stored, and nobody compresses it once more.
+  if (form == BlobForm::raw && is_gzip(bytes)) return false;
   HR_TRY(mark_as_stored(*this, key, form));
   return false;
 }

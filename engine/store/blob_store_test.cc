@@ -153,6 +153,14 @@ TEST_F(BlobFilesTest, TheFormIsInMetaflowsMarker) {
   EXPECT_EQ(marker(*blobs_.put(prose(5000))), R"({"cas_raw": false, "cas_version": 1})");
 }
 
+TEST_F(BlobFilesTest, TheFormOfACodePackageStaysWhenAnotherStoresItMeanwhile) {
+  const std::string package = codec::gzip(noise(1000));
+  const std::string place = place_of(BlobKey{codec::sha1_hex(package)});
+  EXPECT_TRUE(*backend_.put_blob(place, package, BlobForm::raw));
+  EXPECT_FALSE(*backend_.put_blob(place, package, BlobForm::raw));
+  EXPECT_EQ(backend_.open_blob(place)->form, BlobForm::raw);
+}
+
 TEST_F(BlobFilesTest, AnEmptyFileLeftByAPowerLossIsReplaced) {
   const std::string text = prose(3000);
   auto key = blobs_.put(text);
