@@ -14,8 +14,8 @@ bool LineSplitter::next(std::string_view& bytes) {
   }
   line_ += part;
   bytes.remove_prefix(part.size());
-  if (line_.size() < line_bytes_max_) return false;
   // A newline that comes just here ends this very line; more bytes begin the next piece.
+  if (line_.size() < line_bytes_max_ || bytes.empty()) return false;
   if (bytes.starts_with('\n')) bytes.remove_prefix(1);
   line_ += '\n';
   return true;

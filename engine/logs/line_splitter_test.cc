@@ -41,6 +41,11 @@ TEST(LineSplitter, ALineBeyondTheBoundIsCut) {
   }
 }
 
+TEST(LineSplitter, ALineAsLongAsTheBoundIsWholeWhereverThePiecesEnd) {
+  const std::vector<std::string> lines = {"abcd\n", "\n", "efgh\n", "ijkl"};
+  for (std::size_t piece = 1; piece < 16; ++piece) EXPECT_EQ(split("abcd\n\nefgh\nijkl", piece, 4), lines) << piece;
+}
+
 TEST(LineSplitter, ALineOfTenMegabytesStaysOne) {
   const std::string line(10'000'000, 'x');
   const auto lines = split(line + "\nend", 65536);
