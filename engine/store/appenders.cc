@@ -73,7 +73,7 @@ class FileAppender final : public ObjectAppender {
   int fd_ = -1;
 };
 
-/// Puts the object again with all it has.
+/// Puts the object again with all it has, which begins with what an earlier process has left: a lost try of the same attempt.
 class WholeAppender final : public ObjectAppender {
  public:
   WholeAppender(Backend& backend, std::string key) : backend_(backend), key_(std::move(key)) {}
@@ -97,16 +97,30 @@ class WholeAppender final : public ObjectAppender {
 
  private:
   Result<void> put(std::string& bytes) {
-    const std::size_t before = all_.size();
-    all_ += bytes;
-    auto stored = backend_.put(key_, all_);
-    if (!stored) {
-      all_.resize(before);
-      return stored;
-    }
+    if (stored_ || !HR_TRY(put_first(bytes))) HR_TRY(put_again(bytes));
     stored_ = true;
     bytes.clear();
     return {};
+  }
+
+  /// False if there is an object: `all_` has its bytes then.
+  Result<bool> put_first(const std::string& bytes) {
+    if (HR_TRY(backend_.put_new(key_, bytes))) {
+      all_ = bytes;
+      return true;
+    }
+    std::string before = HR_TRY(backend_.get(key_));
+    // What `bytes` begins with anyway is of a put of ours that seemed to fail.
+    if (!bytes.starts_with(before)) all_ = std::move(before);
+    return false;
+  }
+
+  Result<void> put_again(const std::string& bytes) {
+    const std::size_t before = all_.size();
+    all_ += bytes;
+    auto stored = backend_.put(key_, all_);
+    if (!stored) all_.resize(before);
+    return stored;
   }
 
   Backend& backend_;

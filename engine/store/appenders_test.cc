@@ -62,6 +62,19 @@ TEST_P(Appenders, WhatCouldNotBeStoredStaysWithTheCaller) {
   EXPECT_EQ(stored("a/b/log"), "line\n");
 }
 
+TEST_P(Appenders, WhatAnEarlierProcessLeftStays) {
+  ASSERT_TRUE(files_.put("a/b/log", "of a lost try\n").ok());
+  std::string bytes = "one\n";
+  auto log = backend().appender("a/b/log");
+  ASSERT_TRUE(log->append(bytes).ok());
+  EXPECT_EQ(stored("a/b/log"), "of a lost try\none\n");
+  bytes = "two\n";
+  ASSERT_TRUE(log->finish(bytes).ok());
+  EXPECT_EQ(stored("a/b/log"), "of a lost try\none\ntwo\n");
+  ASSERT_TRUE(backend().appender("a/b/log")->finish(bytes).ok());
+  EXPECT_EQ(stored("a/b/log"), "of a lost try\none\ntwo\n");
+}
+
 INSTANTIATE_TEST_SUITE_P(Kinds, Appenders, ::testing::Bool(),
                          [](const auto& kind) { return std::string(kind.param ? "WholeObjects" : "Files"); });
 
@@ -93,6 +106,20 @@ TEST(WholeAppender, IsPacedByItsSizeAndPutsNothingTwice) {
   const int puts = whole.operations();
   ASSERT_TRUE(log->finish(bytes).ok());
   EXPECT_EQ(whole.operations(), puts);
+}
+
+TEST(WholeAppender, APutThatSeemedToFailIsNotStoredTwice) {
+  testing::TemporaryDirectory directory;
+  DirectoryBackend files{directory.path()};
+  testing::FaultyBackend whole{files, 1};
+  auto log = whole.appender("task/log");
+  std::string bytes = "one\n";
+  ASSERT_FALSE(log->append(bytes).ok());
+  ASSERT_TRUE(files.put("task/log", bytes).ok());
+  whole.mend();
+  bytes += "two\n";
+  ASSERT_TRUE(log->append(bytes).ok());
+  EXPECT_EQ(files.get("task/log").value(), "one\ntwo\n");
 }
 
 }  // namespace
