@@ -29,8 +29,9 @@ class Channel {
  private:
   /// More requests of one channel at a time wait in the socket.
   static constexpr std::size_t kInFlightMax = 64;
-  /// Manifests in one answer.
+  /// Manifests in one answer, and bytes of them, if there are several.
   static constexpr std::uint64_t kManifestsMax = 64;
+  static constexpr std::size_t kManifestsBytesMax = wire::kFrameJsonBytesMax / 4;
   /// Smaller blobs come in one answer.
   static constexpr std::int64_t kStreamBytesMin = 1 << 20;
 

@@ -41,7 +41,7 @@ struct World {
 
   Assignment assignment() const {
     return Assignment{.path = {.task = path("start", "1"), .attempt = 0},
-                      .inputs = {path("_parameters", "0")},
+                      .inputs = inputs,
                       .parameters = path("_parameters", "0")};
   }
   void serve(Workers* workers = nullptr) {
@@ -77,6 +77,7 @@ struct World {
   bool exists(const std::string& key) const { return backend->size("F/1/" + key)->has_value(); }
 
   store::testing::Place place;
+  std::vector<TaskPath> inputs{path("_parameters", "0")};
   loop::EventLoop loop;
   loop::WorkerPool pool{loop, 2};
   RunFacts facts;
@@ -134,6 +135,28 @@ TEST_P(SessionTest, WhatATaskHasAskedForComesAheadToTheNext) {
     EXPECT_EQ(next.body["ahead"].size(), 1u);
     EXPECT_EQ(next.body["ahead"][0][0], key);
     EXPECT_EQ(next.payload, "the alpha");
+  };
+  world.loop.block_on(body());
+}
+
+TEST_P(SessionTest, LongManifestsComeInSeveralAnswers) {
+  World world{GetParam()};
+  world.inputs.clear();
+  for (const char* task : {"1", "2", "3"}) {
+    store::Manifest manifest;
+    manifest.set({.name = "x", .key = *world.blobs->put("x"), .size = 1, .type = std::string(7 << 20, 't'), .encoding = "pickle-v4"});
+    const std::vector<store::Object> records = {
+        {"0.attempt.json", "{}"}, {"0.data.json", store::to_json(manifest)}, {"0.DONE.lock", "\"\""}};
+    ASSERT_TRUE(world.backend->put_tree(std::string("F/1/work/") + task, records).ok());
+    world.inputs.push_back(path("work", task));
+  }
+  world.serve();
+  auto body = [&]() -> Async<void> {
+    auto channel = co_await world.connect();
+    auto first = co_await world.ask(*channel, R"({"op": "manifest", "input": 0, "count": 32})");
+    EXPECT_EQ(first.body["manifests"].size(), 2u);
+    auto others = co_await world.ask(*channel, R"({"op": "manifest", "input": 2, "count": 32})");
+    EXPECT_EQ(others.body["manifests"].size(), 1u);
   };
   world.loop.block_on(body());
 }
