@@ -100,24 +100,26 @@ loop::Async<Result<void>> Session::commit(wire::FinishRequest request, std::stri
       finishing_ = false;
       co_return std::move(from).error();
     }
+    const auto artifacts = (*from)->manifest.by_name();
+    std::vector<store::Artifact> inherited;
     for (const std::string& name : inherit.names) {
-      const store::Artifact* artifact = (*from)->manifest.find(name);
-      if (!artifact) {
+      const auto artifact = artifacts.find(name);
+      if (artifact == artifacts.end()) {
         finishing_ = false;
         co_return Error{.kind = Kind::misuse, .what = fmt::format("the input has no artifact `{}` to inherit", name)};
       }
-      manifest.set(*artifact);
+      inherited.push_back(*artifact->second);
     }
+    manifest.set_all(std::move(inherited));
   }
-  for (store::Artifact& artifact : saved_) manifest.set(std::move(artifact));
-  saved_.clear();
+  manifest.set_all(std::exchange(saved_, {}));
 
   const auto pickles = std::make_shared<const std::string>(std::move(payload));
   auto commit_work = [&records = services_.records, &blobs = services_.blobs, path = assignment_.path, made,
                       last = std::move(request.artifacts), pickles, ok = request.ok,
                       now = services_.loop.wall_now()]() -> Result<std::vector<store::Artifact>> {
     std::vector<store::Artifact> artifacts = HR_TRY(store_small(blobs, last, *pickles));
-    for (const store::Artifact& artifact : artifacts) made->manifest.set(artifact);
+    made->manifest.set_all(artifacts);
     HR_TRY(records.finish(path, made->manifest, ok, {}, now));
     return artifacts;
   };

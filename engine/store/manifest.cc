@@ -64,6 +64,12 @@ const Artifact* Manifest::find(std::string_view name) const {
   return found == artifacts.end() ? nullptr : &*found;
 }
 
+std::unordered_map<std::string_view, const Artifact*> Manifest::by_name() const {
+  std::unordered_map<std::string_view, const Artifact*> all;
+  for (const Artifact& artifact : artifacts) all.emplace(artifact.name, &artifact);
+  return all;
+}
+
 void Manifest::set(Artifact artifact) {
   const auto found =
       std::find_if(artifacts.begin(), artifacts.end(), [&](const Artifact& a) { return a.name == artifact.name; });
@@ -71,6 +77,19 @@ void Manifest::set(Artifact artifact) {
     artifacts.push_back(std::move(artifact));
   } else {
     *found = std::move(artifact);
+  }
+}
+
+void Manifest::set_all(std::vector<Artifact> more) {
+  std::unordered_map<std::string, std::size_t> places;
+  for (std::size_t i = 0; i < artifacts.size(); ++i) places.emplace(artifacts[i].name, i);
+  for (Artifact& artifact : more) {
+    const auto [place, is_new] = places.try_emplace(artifact.name, artifacts.size());
+    if (is_new) {
+      artifacts.push_back(std::move(artifact));
+    } else {
+      artifacts[place->second] = std::move(artifact);
+    }
   }
 }
 

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "base/ids.h"
@@ -30,8 +31,12 @@ struct Manifest {
   std::vector<Artifact> artifacts;
 
   [[nodiscard]] const Artifact* find(std::string_view name) const;
+  /// All of them, to find many. Valid as long as the manifest and unchanged.
+  [[nodiscard]] std::unordered_map<std::string_view, const Artifact*> by_name() const;
   /// Adds the artifact, or replaces the one of that name where it stands.
   void set(Artifact artifact);
+  /// The same of each, in one go: a task may have ten thousands.
+  void set_all(std::vector<Artifact> more);
 };
 
 /// The bytes of `N.data.json`, as Python's json.dumps writes them.

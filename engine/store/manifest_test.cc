@@ -50,6 +50,20 @@ TEST(Manifest, SettingANameAgainReplacesItWhereItStands) {
   EXPECT_EQ(manifest.artifacts[0].key.str(), "3");
 }
 
+TEST(Manifest, SettingManyDoesAsSettingEach) {
+  const std::string long_name(100, 'a');
+  Manifest manifest;
+  manifest.set_all({{.name = "a", .key = BlobKey{"1"}}, {.name = long_name, .key = BlobKey{"2"}}});
+  manifest.set_all({});
+  manifest.set_all({{.name = "b", .key = BlobKey{"3"}}, {.name = long_name, .key = BlobKey{"4"}}, {.name = "b", .key = BlobKey{"5"}}});
+  std::string keys;
+  for (const Artifact& artifact : manifest.artifacts) keys += artifact.key.str();
+  EXPECT_EQ(keys, "145");
+  const auto by_name = manifest.by_name();
+  EXPECT_EQ(by_name.size(), 3U);
+  EXPECT_EQ(by_name.at(long_name), &manifest.artifacts[1]);
+}
+
 TEST(Manifest, DamageIsNamedWithItsFile) {
   for (const char* json : {"", "{", "[]", "{}", R"({"objects": []})", R"({"objects": {"x": 1}})", R"({"objects": {"x": "../../etc/passwd"}})",
                            R"({"version": "2.0", "objects": {}})"}) {
