@@ -140,6 +140,33 @@ void append_value(std::string& out, const Json& value) {
   }
 }
 
+/// The UTF-16 unit of the escape that begins at `at`; 0 if none does.
+unsigned escaped_unit(std::string_view text, std::size_t at) {
+  if (at + 6 > text.size() || text.substr(at, 2) != "\\u") return 0;
+  unsigned unit = 0;
+  const char* end = text.data() + at + 6;
+  return std::from_chars(end - 4, end, unit, 16).ptr == end ? unit : 0;
+}
+
+/// U+FFFD in the place of each half of a surrogate pair. Python writes one for a byte that is not UTF-8, as `append_string` does, and
+/// reads it; the parser refuses it.
+std::string without_halves(std::string_view text) {
+  std::string whole(text);
+  for (std::size_t at = text.find('\\'); at != std::string_view::npos; at = text.find('\\', at)) {
+    const unsigned unit = escaped_unit(text, at);
+    const unsigned next = escaped_unit(text, at + 6);
+    if (unit >= 0xd800 && unit < 0xdc00 && next >= 0xdc00 && next < 0xe000) {
+      at += 12;
+    } else if (unit >= 0xd800 && unit < 0xe000) {
+      whole.replace(at + 2, 4, "fffd");
+      at += 6;
+    } else {
+      at += 2;  // an escaped backslash escapes nothing
+    }
+  }
+  return whole;
+}
+
 }  // namespace
 
 std::string python_float(double value) {
@@ -174,6 +201,7 @@ Result<Json> parse_json(std::string_view text, std::string_view where) {
   Json value;
   BoundedSax sax(value);
   if (Json::sax_parse(text, &sax)) return value;
+  if (const std::string whole = without_halves(text); whole != text) return parse_json(whole, where);
   return Error{.what = "this is not valid JSON", .where = std::string(where), .why = sax.why};
 }
 

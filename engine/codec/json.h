@@ -19,6 +19,7 @@ using Json = nlohmann::ordered_json;
 inline constexpr int kJsonDepthMax = 200;
 
 /// Parses one JSON value. `where` names the file or message in the error (kind `failed`), which says what is wrong at which byte.
+/// Half of a surrogate pair becomes U+FFFD.
 Result<Json> parse_json(std::string_view text, std::string_view where);
 
 /// The text that Python's `json.dumps(value)` gives: `", "` and `": "`, all but ASCII escaped, floats as `repr`.

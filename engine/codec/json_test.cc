@@ -30,6 +30,15 @@ TEST(Json, DumpsFloatsAsPython) {
   EXPECT_EQ(python_float(std::numeric_limits<double>::quiet_NaN()), "NaN");
 }
 
+TEST(Json, HalvesOfPairsAreReadAsPythonWritesThem) {
+  EXPECT_EQ(parsed(R"("caf\udce9")"), Json("caf\xef\xbf\xbd"));
+  EXPECT_EQ(parsed(R"({"\uD83D": ["\ud83d\ude00", "\ud83d\ud83d\ude00"]})"),
+            (Json{{"\xef\xbf\xbd", {"\xf0\x9f\x98\x80", "\xef\xbf\xbd\xf0\x9f\x98\x80"}}}));
+  EXPECT_EQ(parsed(R"(["\\udce9", "\udce9"])"), (Json{"\\udce9", "\xef\xbf\xbd"}));
+  EXPECT_EQ(parsed(dump_json(Json("a\xff"))), Json("a\xef\xbf\xbd"));
+  for (const char* text : {R"("\udce)", R"("\ud83d)", R"("\ud83d\)", "\\udce9", R"("\udce9" 1)"}) EXPECT_FALSE(parse_json(text, "x").ok()) << text;
+}
+
 TEST(Json, SaysWhatIsWrongWithAText) {
   auto bad = parse_json("{\"a\": }", "file x");
   ASSERT_FALSE(bad.ok());

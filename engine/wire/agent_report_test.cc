@@ -36,6 +36,12 @@ TEST(AgentReport, NeverLongerThanTheKubeletKeeps) {
   EXPECT_FALSE(again->trouble->what.empty());
 }
 
+TEST(AgentReport, ANameThatIsNotUtf8IsNoHindrance) {
+  const auto again = parse_agent_report(to_text({.stage = "done", .trouble = Error{.what = "cannot write", .where = "caf\xe9.py"}}));
+  ASSERT_TRUE(again.ok()) << to_text(again.error());
+  EXPECT_EQ(again->trouble->what, "cannot write");
+}
+
 TEST(AgentReport, AnotherProgramsMessageIsAnError) {
   for (const char* text : {"", "Traceback", "{}", R"({"headrace_agent": 2})", "[1]"}) EXPECT_FALSE(parse_agent_report(text).ok()) << text;
 }
