@@ -14,6 +14,7 @@
 #include <cstdio>
 #include <ctime>
 #include <mutex>
+#include <thread>
 
 #include <fmt/format.h>
 
@@ -305,13 +306,28 @@ Result<Fd> open_to_lock(const std::string& path) {
   return open_to_read(path);  // where it may not be written to, it can still be replaced
 }
 
+/// An update takes about as long.
+constexpr Duration kLockPause = 2ms;
+
+/// Waits for the lock until `deadline`: who holds it may wait for S3, or be stopped.
+Result<void> lock(int fd, const std::string& path, Instant deadline) {
+  while (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK && errno != EINTR) return file_error(errno, "lock", path);
+    if (std::chrono::steady_clock::now() >= deadline) {
+      return Error{.what = fmt::format("cannot lock `{}`", path),
+                   .why = "another process holds its lock",
+                   .next = fmt::format("try again later; `fuser -v {}` tells which process it is", path)};
+    }
+    std::this_thread::sleep_for(kLockPause);
+  }
+  return {};
+}
+
 /// Opens and locks the file that has the name `path` once the lock is held: an update may have replaced it meanwhile.
-Result<Fd> open_locked(const std::string& path) {
+Result<Fd> open_locked(const std::string& path, Instant deadline) {
   for (;;) {
     Fd fd = HR_TRY(open_to_lock(path));
-    while (::flock(fd.get(), LOCK_EX) != 0) {
-      if (errno != EINTR) return file_error(errno, "lock", path);
-    }
+    HR_TRY(lock(fd.get(), path, deadline));
     struct stat held {};
     struct stat named {};
     if (::fstat(fd.get(), &held) != 0) return file_error(errno, "read", path);
@@ -335,7 +351,7 @@ void remove_leftovers(const std::string& folder, std::time_t now) {
   }
 }
 
-DirectoryBackend::DirectoryBackend(std::string root) : root_(std::move(root)) {
+DirectoryBackend::DirectoryBackend(std::string root, Duration lock_max) : root_(std::move(root)), lock_max_(lock_max) {
   while (root_.size() > 1 && root_.back() == '/') root_.pop_back();
 }
 
@@ -462,7 +478,7 @@ Result<std::vector<Backend::Entry>> DirectoryBackend::list(const std::string& di
 Result<std::string> DirectoryBackend::update(const std::string& key, Change& change) {
   if (!is_key(key)) return bad_key(key);
   const std::string path = location(key);
-  const Fd locked = HR_TRY(open_locked(path));
+  const Fd locked = HR_TRY(open_locked(path, std::chrono::steady_clock::now() + lock_max_));
   std::string before = HR_TRY(read_file(locked.get(), path));
   std::optional<std::string> after = HR_TRY(change.apply(before));
   if (!after) return before;

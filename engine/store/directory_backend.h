@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "base/time.h"
 #include "store/backend.h"
 
 namespace headrace::store {
@@ -16,8 +17,8 @@ void remove_leftovers(const std::string& folder, std::time_t now);
 /// new directory of `put_tree` is built under a hidden name beside its place and renamed. Directories are made as needed.
 class DirectoryBackend final : public Backend {
  public:
-  /// `root` need not exist; it is made by the first write.
-  explicit DirectoryBackend(std::string root);
+  /// `root` need not exist; it is made by the first write. An `update` waits for `lock_max` for another one of the same file.
+  explicit DirectoryBackend(std::string root, Duration lock_max = 30s);
 
   Result<void> put(const std::string& key, std::string_view bytes) override;
   Result<bool> put_new(const std::string& key, std::string_view bytes) override;
@@ -35,6 +36,7 @@ class DirectoryBackend final : public Backend {
 
  private:
   std::string root_;
+  Duration lock_max_;
 };
 
 }  // namespace headrace::store

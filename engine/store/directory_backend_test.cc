@@ -1,6 +1,7 @@
 #include "store/directory_backend.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -81,6 +82,20 @@ TEST_F(DirectoryBackendTest, AnUpdateLocksAFileThatIsOpenForWritingAsNfsWants) {
   ASSERT_TRUE(backend_.update("a/x", look).ok());
   ASSERT_NE(look.flags, -1);
   EXPECT_EQ(look.flags & O_ACCMODE, O_RDWR);
+}
+
+TEST_F(DirectoryBackendTest, AnUpdateDoesNotWaitForEverForAnother) {
+  ASSERT_TRUE(backend_.put("a/x", "1").ok());
+  DirectoryBackend hurried(directory_.path() + "/root/.metaflow", 20ms);
+  ASSERT_EQ(hurried.location("a/x"), backend_.location("a/x"));
+  const int other = ::open(backend_.location("a/x").c_str(), O_RDONLY | O_CLOEXEC);
+  ASSERT_EQ(::flock(other, LOCK_EX), 0);
+  LookAtFlags look{hurried.location("a/x")};
+  const auto refused = hurried.update("a/x", look);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().why, "another process holds its lock");
+  ::close(other);
+  EXPECT_TRUE(hurried.update("a/x", look).ok());
 }
 
 TEST_F(DirectoryBackendTest, HiddenFilesOfOthersAreNotListed) {
