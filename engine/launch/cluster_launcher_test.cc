@@ -24,9 +24,7 @@ TEST(ClusterLauncher, APodRunsToItsEndWithItsLog) {
   World world;
   std::optional<Result<PodEnd>> end;
   world.play([&]() -> Async<void> {
-    world.loop.spawn(world.attempt(end));
-    co_await world.placed(1);
-    const std::string pod = world.heard.pods[0];
+    const std::string pod = co_await world.first_pod(end);
     EXPECT_THAT(pod, HasSubstr("hr-work-1-0-0-"));
     EXPECT_THAT(world.launcher->alive(), ElementsAre("ml/" + pod));
     world.cluster.start("ml", pod);
@@ -94,10 +92,9 @@ TEST(ClusterLauncher, AnAttemptThatFailedIsNotTriedAgainAndItsPodStays) {
   World world;
   std::optional<Result<PodEnd>> end;
   world.play([&]() -> Async<void> {
-    world.loop.spawn(world.attempt(end));
-    co_await world.placed(1);
-    world.cluster.start("ml", world.heard.pods[0]);
-    world.cluster.finish("ml", world.heard.pods[0], 137, "OOMKilled", "");
+    const std::string pod = co_await world.first_pod(end);
+    world.cluster.start("ml", pod);
+    world.cluster.finish("ml", pod, 137, "OOMKilled", "");
     co_await world.ended(end);
   });
   ASSERT_TRUE(end && end->ok());
@@ -118,9 +115,8 @@ TEST(ClusterLauncher, FailedPodsGoTooIfThePolicySaysSo) {
   world.policy.keep_failed = Duration{0};
   std::optional<Result<PodEnd>> end;
   world.play([&]() -> Async<void> {
-    world.loop.spawn(world.attempt(end));
-    co_await world.placed(1);
-    world.cluster.finish("ml", world.heard.pods[0], 1, "Error", "");
+    const std::string pod = co_await world.first_pod(end);
+    world.cluster.finish("ml", pod, 1, "Error", "");
     co_await world.ended(end);
   });
   EXPECT_THAT(world.pods(), IsEmpty());
@@ -132,9 +128,7 @@ TEST(ClusterLauncher, SaysWhyAPodWaitsAndWhatWouldFit) {
   world.settings.memory_mb = "20000";
   std::optional<Result<PodEnd>> end;
   world.play([&]() -> Async<void> {
-    world.loop.spawn(world.attempt(end));
-    co_await world.placed(1);
-    const std::string pod = world.heard.pods[0];
+    const std::string pod = co_await world.first_pod(end);
     Json condition{{"type", "PodScheduled"}, {"status", "False"}, {"reason", "Unschedulable"}, {"message", "0/1 nodes are available: 1 Insufficient memory."}};
     world.cluster.set_status("ml", pod, Json{{"phase", "Pending"}, {"conditions", Json::array({condition})}});
     co_await world.noted(1);
@@ -154,9 +148,7 @@ TEST(ClusterLauncher, OnlyAnEventTellsOfAMissingVolume) {
   World world;
   std::optional<Result<PodEnd>> end;
   world.play([&]() -> Async<void> {
-    world.loop.spawn(world.attempt(end));
-    co_await world.placed(1);
-    const std::string pod = world.heard.pods[0];
+    const std::string pod = co_await world.first_pod(end);
     world.cluster.add_event("ml", pod, "FailedMount", R"(MountVolume.SetUp failed: persistentvolumeclaim "data" not found)");
     Json waiting{{"name", "work"}, {"state", {{"waiting", {{"reason", "ContainerCreating"}}}}}};
     world.cluster.set_status("ml", pod, Json{{"phase", "Pending"}, {"containerStatuses", Json::array({waiting})}});
@@ -172,9 +164,7 @@ TEST(ClusterLauncher, WhatHappensWhileTheClusterIsAskedIsNotMissed) {
   std::optional<Result<PodEnd>> end;
   Duration waited{};
   world.play([&]() -> Async<void> {
-    world.loop.spawn(world.attempt(end));
-    co_await world.placed(1);
-    const std::string pod = world.heard.pods[0];
+    const std::string pod = co_await world.first_pod(end);
     Instant finished{};
     world.cluster.before_answer = [&](const kube::Call& call) -> Async<void> {
       if (!call.path.ends_with("/events") || finished != Instant{}) co_return;
@@ -205,10 +195,9 @@ TEST(ClusterLauncher, AnImageThatDoesNotExistEndsAtOnceAndThePodGoes) {
   World world;
   std::optional<Result<PodEnd>> end;
   world.play([&]() -> Async<void> {
-    world.loop.spawn(world.attempt(end));
-    co_await world.placed(1);
+    const std::string pod = co_await world.first_pod(end);
     Json waiting{{"name", "work"}, {"state", {{"waiting", {{"reason", "ErrImagePull"}, {"message", "nope:1: not found"}}}}}};
-    world.cluster.set_status("ml", world.heard.pods[0], Json{{"phase", "Pending"}, {"containerStatuses", Json::array({waiting})}});
+    world.cluster.set_status("ml", pod, Json{{"phase", "Pending"}, {"containerStatuses", Json::array({waiting})}});
     co_await world.ended(end);
   });
   ASSERT_TRUE(end && end->ok());
@@ -229,10 +218,9 @@ TEST(ClusterLauncher, AQuotaThatIsFullIsWaitedFor) {
   };
   std::optional<Result<PodEnd>> end;
   world.play([&]() -> Async<void> {
-    world.loop.spawn(world.attempt(end));
-    co_await world.placed(1);
-    world.cluster.write_log("ml", world.heard.pods[0], framed(1, "a") + framed(2, "b"));
-    world.cluster.finish("ml", world.heard.pods[0], 0, "Completed", kReport);
+    const std::string pod = co_await world.first_pod(end);
+    world.cluster.write_log("ml", pod, framed(1, "a") + framed(2, "b"));
+    world.cluster.finish("ml", pod, 0, "Completed", kReport);
     co_await world.ended(end);
   });
   ASSERT_TRUE(end && end->ok());
@@ -253,8 +241,7 @@ TEST(ClusterLauncher, OnlyTheFirstInLineAskWhetherAQuotaHasRoom) {
   std::vector<std::optional<Result<PodEnd>>> ends(kPods);
   world.play([&]() -> Async<void> {
     for (std::size_t task = 0; task < kPods; ++task) world.loop.spawn(world.attempt(ends[task], static_cast<int>(task)));
-    while (world.cluster.count("POST /api/v1/namespaces/ml/pods") < kPods + 1) co_await world.loop.yield();
-    for (int turn = 0; turn < 100; ++turn) co_await world.loop.yield();
+    co_await world.asked(kPods);
     for (std::size_t ended = 0; ended < kEnds; ++ended) {
       world.cluster.finish("ml", world.heard.pods[ended], 0, "Completed", "");
       co_await world.placed(kQuota + ended + 1);
@@ -279,8 +266,7 @@ TEST(ClusterLauncher, WhoIsStoppedInTheLineForAQuotaLeavesIt) {
   std::vector<std::optional<Result<PodEnd>>> ends(kPods);
   world.play([&]() -> Async<void> {
     for (std::size_t task = 0; task < kPods; ++task) world.loop.spawn(world.attempt(ends[task], static_cast<int>(task)));
-    while (world.cluster.count("POST /api/v1/namespaces/ml/pods") < kPods + 1) co_await world.loop.yield();
-    for (int turn = 0; turn < 100; ++turn) co_await world.loop.yield();
+    co_await world.asked(kPods);
     for (int task : {0, 29, 1}) {
       world.launcher->stop(fmt::format("7/work/{}", task), 0);
       co_await world.ended(ends[static_cast<std::size_t>(task)]);
@@ -324,9 +310,8 @@ TEST(ClusterLauncher, ACreateWhoseAnswerWasLostIsHarmless) {
   };
   std::optional<Result<PodEnd>> end;
   world.play([&]() -> Async<void> {
-    world.loop.spawn(world.attempt(end));
-    co_await world.placed(1);
-    world.cluster.finish("ml", world.heard.pods[0], 0, "Completed", kReport);
+    const std::string pod = co_await world.first_pod(end);
+    world.cluster.finish("ml", pod, 0, "Completed", kReport);
     co_await world.ended(end);
   });
   ASSERT_TRUE(end && end->ok());
@@ -372,9 +357,8 @@ TEST(ClusterLauncher, APodThatIsStoppedIsDeleted) {
   World world;
   std::optional<Result<PodEnd>> end;
   world.play([&]() -> Async<void> {
-    world.loop.spawn(world.attempt(end));
-    co_await world.placed(1);
-    world.cluster.start("ml", world.heard.pods[0]);
+    const std::string pod = co_await world.first_pod(end);
+    world.cluster.start("ml", pod);
     world.launcher->stop("7/work/1", 1);  // Another attempt.
     world.launcher->stop("7/work/1", 0);
     co_await world.ended(end);
@@ -389,11 +373,10 @@ TEST(ClusterLauncher, ARestrictedNamespaceGetsPodsThatMayRunThere) {
   world.cluster.add_namespace("ml", Json{{"pod-security.kubernetes.io/enforce", "restricted"}});
   std::optional<Result<PodEnd>> end;
   world.play([&]() -> Async<void> {
-    world.loop.spawn(world.attempt(end));
-    co_await world.placed(1);
-    const Json* pod = world.cluster.find("/api/v1/namespaces/ml/pods/" + world.heard.pods[0]);
+    const std::string name = co_await world.first_pod(end);
+    const Json* pod = world.cluster.find("/api/v1/namespaces/ml/pods/" + name);
     EXPECT_EQ((*pod)["spec"]["containers"][0]["securityContext"]["runAsNonRoot"], true);
-    world.cluster.finish("ml", world.heard.pods[0], 0, "Completed", kReport);
+    world.cluster.finish("ml", name, 0, "Completed", kReport);
     co_await world.ended(end);
   });
 }

@@ -20,9 +20,7 @@ TEST(ClusterLog, ALogThatBreaksGoesOnWithoutRepeating) {
   World world;
   std::optional<Result<PodEnd>> end;
   world.play([&]() -> Async<void> {
-    world.loop.spawn(world.attempt(end));
-    co_await world.placed(1);
-    const std::string pod = world.heard.pods[0];
+    const std::string pod = co_await world.first_pod(end);
     world.cluster.start("ml", pod);
     world.cluster.write_log("ml", pod, framed(1, "a") + framed(2, "b"));
     co_await world.printed(2);
@@ -45,9 +43,7 @@ TEST(ClusterLog, ALogThatHasBrokenOftenStillComesSoon) {
   std::optional<Result<PodEnd>> end;
   Duration longest{};
   world.play([&]() -> Async<void> {
-    world.loop.spawn(world.attempt(end));
-    co_await world.placed(1);
-    const std::string pod = world.heard.pods[0];
+    const std::string pod = co_await world.first_pod(end);
     world.cluster.start("ml", pod);
     for (int line = 1; line <= 5; ++line) {
       const Instant written = world.loop.now();
@@ -96,9 +92,7 @@ TEST(ClusterLog, ALogIsNotReadOnBeforeThereIsRoomForItsLines) {
   World world;
   std::optional<Result<PodEnd>> end;
   world.play([&]() -> Async<void> {
-    world.loop.spawn(world.attempt(end));
-    co_await world.placed(1);
-    const std::string pod = world.heard.pods[0];
+    const std::string pod = co_await world.first_pod(end);
     world.cluster.start("ml", pod);
     world.cluster.write_log("ml", pod, framed(1, "a"));
     co_await world.printed(1);
@@ -108,7 +102,7 @@ TEST(ClusterLog, ALogIsNotReadOnBeforeThereIsRoomForItsLines) {
     co_await world.printed(2);
     world.cluster.write_log("ml", pod, framed(3, "c"));
     world.cluster.finish("ml", pod, 0, "Completed", kReport);
-    for (int turn = 0; turn < 100; ++turn) co_await world.loop.yield();
+    co_await world.settle();
     EXPECT_EQ(world.heard.lines.size(), 2u);
     EXPECT_FALSE(end.has_value());
     world.heard.full = false;
@@ -122,11 +116,10 @@ TEST(ClusterLog, ALogOfWhichNothingComesIsLeftWhenItsPodIsGone) {
   World world;
   std::optional<Result<PodEnd>> end;
   world.play([&]() -> Async<void> {
-    world.loop.spawn(world.attempt(end));
-    co_await world.placed(1);
-    const std::string pod = world.heard.pods[0];
+    const std::string pod = co_await world.first_pod(end);
     world.cluster.start("ml", pod);
-    while (world.cluster.log_streams() == 0) co_await world.loop.yield();
+    const std::function<bool()> reading = [&] { return world.cluster.log_streams() > 0; };
+    co_await world.reached(reading);
     world.cluster.logs_hang = true;
     world.cluster.remove("/api/v1/namespaces/ml/pods/" + pod);
     co_await world.ended(end);

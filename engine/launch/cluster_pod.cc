@@ -267,9 +267,10 @@ loop::Async<PodVerdict> ClusterState::follow(LivePod& pod, PodCase& one, PodList
     } else if (pod.facts.node_silent) {
       std::optional<Instant> again;
       if (notes.due("node silent", false, now, again)) {
-        auto others = pod.space->crowds["node " + pod.facts.node].speak(now);
-        std::string text = fmt::format("Node {} has stopped answering; the cluster gives its pods up after a few minutes", pod.facts.node);
-        if (others) listener.note(with_others(std::move(text), *others));
+        if (auto others = pod.space->crowds["node " + pod.facts.node].speak(now)) {
+          listener.note(with_others(
+              fmt::format("Node {} has stopped answering; the cluster gives its pods up after a few minutes", pod.facts.node), *others));
+        }
       }
       sooner(next, again);
     } else if (auto wait = why_waiting(pod.facts, "")) {

@@ -73,6 +73,28 @@ struct World {
   loop::Async<void> ended(const std::optional<Result<PodEnd>>& end) {
     return until([&end] { return end.has_value(); });
   }
+  /// One attempt, in the background; the name of its pod, when that is placed.
+  loop::Async<std::string> first_pod(std::optional<Result<PodEnd>>& end) {
+    loop.spawn(attempt(end));
+    co_await placed(1);
+    co_return heard.pods[0];
+  }
+  /// Waits until something that nobody tells of is true.
+  loop::Async<void> reached(std::function<bool()> condition) {
+    const Instant deadline = loop.now() + kPatience;
+    while (!condition() && loop.now() < deadline) co_await loop.yield();
+    EXPECT_TRUE(condition());
+  }
+  /// Lets all that is under way go on.
+  loop::Async<void> settle() {
+    for (int turn = 0; turn < 100; ++turn) co_await loop.yield();
+  }
+  /// Waits until each of so many attempts has asked for its pod and has its answer; `begin` has asked once, for nothing.
+  loop::Async<void> asked(std::size_t pods) {
+    const std::function<bool()> all = [this, pods] { return cluster.count("POST /api/v1/namespaces/ml/pods") > pods; };
+    co_await reached(all);
+    co_await settle();
+  }
   /// Runs the body between a good begin and an end.
   void play(std::function<loop::Async<void>()> body) {
     auto whole = [this, body]() -> loop::Async<void> {
